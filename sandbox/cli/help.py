@@ -1,0 +1,35 @@
+"""The text of `cargo-sandbox --help`. README shows it word for word; `scripts/check-readme` compares the two."""
+
+from __future__ import annotations
+
+from sandbox.cli.options import options_help
+
+_HEAD = """\
+Build Rust code without trusting it: cargo in a container without network, recorded and judged per crate
+
+Usage: cargo-sandbox [OPTIONS] VERB [CARGO ARGUMENTS...]
+       cargo sandbox [OPTIONS] VERB [CARGO ARGUMENTS...]   (trusted trees only: a tree can alias `sandbox`)
+
+Verbs of cargo, its arguments unchanged:
+  build, check, test, run, clippy, doc, bench      (also b, c, t, r, d)
+
+Our own verbs:
+  plan VERB [CARGO ARGUMENTS...]   print what would be run, and run nothing
+  report RUN                       show a run's findings again (RUN: an id, its beginning, or last)
+  explain RUN#EVENT                show one event of a run in full
+  runs list|show|path|prune|pin|unpin   the stored runs
+
+Options (also as variables: CARGO_SANDBOX_DENY=medium):
+"""
+
+_TAIL = """
+  --version                 print the version
+  --help                    print this
+
+Exit codes: cargo's own | 120 finding at or above --deny | 121 the sandbox could not be set up as planned
+  122 record incomplete (--require-complete) | 124 a limit was reached | 125 engine unavailable | 2 usage | 1 our bug"""
+
+
+def help_text() -> str:
+    """All of it, without a final newline."""
+    return _HEAD + options_help() + _TAIL

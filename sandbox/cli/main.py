@@ -1,0 +1,86 @@
+"""Entry point: finds the verb, maps failures to exit codes. Imports are late, so that a build starts fast."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from sandbox import __version__
+
+CARGO_VERBS = frozenset(("build", "b", "check", "c", "test", "t", "run", "r", "clippy", "doc", "d", "bench"))
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command line and return the exit code. Never raises for what a user or a build can cause."""
+    arguments = list(argv)
+    # Cargo repeats the subcommand's name: `cargo sandbox build` runs `cargo-sandbox sandbox build`.
+    if arguments[:1] == ["sandbox"]:
+        del arguments[0]
+    if arguments[:1] == ["--version"] or arguments[:1] == ["-V"]:
+        print(f"cargo-sandbox {__version__}")
+        return 0
+    from sandbox.errors import SandboxError
+
+    try:
+        return _dispatch(arguments)
+    except SandboxError as error:
+        _say(error)
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if os.environ.get("CARGO_SANDBOX_DEBUG"):
+            raise
+        print(f"error: cargo-sandbox itself failed: {type(error).__name__}: {error}", file=sys.stderr)
+        print("  = help: this is our bug; CARGO_SANDBOX_DEBUG=1 shows where", file=sys.stderr)
+        return 1
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("--help", "-h", "help"):
+        from sandbox.cli.help import help_text
+
+        print(help_text())
+        return 0 if arguments else 2
+    from sandbox.cli.options import parse
+    from sandbox.errors import UsageError
+
+    settings, rest = parse(arguments, os.environ)
+    verb = next((word for word in rest if not word.startswith("+")), "")
+    if verb in CARGO_VERBS:
+        from sandbox.run.build import run_cargo
+
+        return run_cargo(rest, settings)
+    if verb == "plan":
+        from sandbox.run.build import print_plan
+
+        index = rest.index("plan")
+        return print_plan(rest[:index] + rest[index + 1 :], settings)
+    if verb in ("runs", "report", "explain"):
+        from sandbox.cli import records
+
+        return records.run(rest, settings)
+    if not verb:
+        raise UsageError("no verb", hint="for instance: cargo-sandbox build; see cargo-sandbox --help")
+    raise UsageError(f"no verb {verb!r}", hint="cargo-sandbox knows build check test run clippy doc bench; see --help")
+
+
+def _say(error: Exception) -> None:
+    from sandbox.report.render import render_untrusted
+
+    for number, line in enumerate(str(error).splitlines() or [type(error).__name__]):
+        print(("error: " if number == 0 else "  ") + render_untrusted(line, 2000), file=sys.stderr)
+    for label in ("wall", "why", "hint"):
+        text = getattr(error, label, "")
+        if text:
+            shown = "help" if label == "hint" else label
+            print(f"  = {shown}: {render_untrusted(text, 2000)}", file=sys.stderr)

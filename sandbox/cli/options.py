@@ -1,0 +1,184 @@
+"""Our own options: one table drives parsing, `--help` and the environment variables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sandbox.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the options say. Sizes are bytes, times seconds; `None` means not given."""
+
+    engine: str = "auto"
+    deny: str = "high"
+    on_violation: str = "kill"
+    allow_env: tuple[str, ...] = ()
+    allow_read: tuple[str, ...] = ()
+    allow_dotenv: tuple[str, ...] = ()
+    allow_write: tuple[tuple[str, str], ...] = ()
+    time_limit_s: float | None = None
+    memory_limit: int | None = None
+    process_limit: int | None = None
+    min_free_disk: int | None = None
+    tmp_size: int | None = None
+    require_complete: bool = False
+    quiet: bool = False
+    pin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option. `value` is the name of its value in the help, empty for a switch."""
+
+    flag: str
+    field: str
+    value: str
+    help: str
+    parse: Callable[[str], Any]
+    many: bool = False
+
+    @property
+    def variable(self) -> str:
+        """The environment variable with the same meaning."""
+        return "CARGO_SANDBOX_" + self.flag[2:].upper().replace("-", "_")
+
+
+def _choice(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise UsageError(f"{text!r} is not one of {', '.join(words)}", hint="see cargo-sandbox --help")
+        return text
+
+    return parse
+
+
+def size(text: str) -> int:
+    """A size such as `512M`, `4G` or a plain number of bytes. Raises UsageError."""
+    units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+    digits, unit = (text[:-1], text[-1].upper()) if text[-1:].upper() in units else (text, "")
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 15:
+        raise UsageError(f"{text!r} is not a size", hint="write a number of bytes, or 512M, 4G")
+    return int(digits) * units.get(unit, 1)
+
+
+def _seconds(text: str) -> float:
+    factors = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    digits, factor = (text[:-1], factors[text[-1]]) if text[-1:] in factors else (text, 1.0)
+    try:
+        value = float(digits) * factor
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e9:
+        raise UsageError(f"{text!r} is not a time", hint="write seconds, or 90s, 15m, 2h; 0 means no limit")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise UsageError(f"{text!r} is not a number", hint="write a number; 0 means no limit")
+    return int(text)
+
+
+def _package_path(text: str) -> tuple[str, str]:
+    package, found, path = text.partition("=")
+    if not found or not package or not path.startswith("/"):
+        raise UsageError(f"{text!r} is not PACKAGE=PATH", hint="the path must be absolute, the package may be *")
+    return package, path
+
+
+def _directory(text: str) -> str:
+    import os.path
+
+    if not text.startswith("/"):
+        raise UsageError(f"{text!r} is not an absolute path", hint="write the whole path")
+    return os.path.normpath(text)
+
+
+def _switch(text: str) -> bool:
+    if text.lower() in ("", "1", "true", "yes"):
+        return True
+    if text.lower() in ("0", "false", "no"):
+        return False
+    raise UsageError(f"{text!r} is neither true nor false", hint="write 1 or 0")
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("--engine", "engine", "NAME", "what makes the container: auto, bubblewrap", _choice("auto", "bubblewrap")),
+    Option(
+        "--deny",
+        "deny",
+        "LEVEL",
+        "findings that make the exit code 120: low, medium, high, critical, never [high]",
+        _choice("low", "medium", "high", "critical", "never"),
+    ),
+    Option(
+        "--on-violation",
+        "on_violation",
+        "ACT",
+        "at a finding of high or above: kill (stop the build at once) or report [kill]",
+        _choice("kill", "report"),
+    ),
+    Option("--allow-env", "allow_env", "NAME", "pass this environment variable (NAME* for a prefix)", str, True),
+    Option("--allow-read", "allow_read", "PATH", "show this directory read-only to the build", _directory, True),
+    Option("--allow-dotenv", "allow_dotenv", "NAME", "do not mask .env files of this name", str, True),
+    Option(
+        "--allow-write", "allow_write", "PKG=PATH", "let this package's units write below PATH", _package_path, True
+    ),
+    Option(
+        "--time-limit", "time_limit_s", "TIME", "end the build after this time: 90s, 15m, 2h; 0: none [6h]", _seconds
+    ),
+    Option("--memory-limit", "memory_limit", "SIZE", "end the build above this memory [90% of the machine]", size),
+    Option("--process-limit", "process_limit", "N", "end the build above this many processes [4096]", _count),
+    Option("--min-free-disk", "min_free_disk", "SIZE", "end the build when less disk is free [512M]", size),
+    Option("--tmp-size", "tmp_size", "SIZE", "size of the build's /tmp [a quarter of memory]", size),
+    Option("--require-complete", "require_complete", "", "exit 122 when the record has a hole", _switch),
+    Option("--quiet", "quiet", "", "no last line when the run is clean", _switch),
+    Option("--pin", "pin", "", "keep this run's record for ever", _switch),
+)
+_BY_FLAG = {option.flag: option for option in OPTIONS}
+
+
+def parse(argv: Sequence[str], env: Mapping[str, str]) -> tuple[Settings, list[str]]:
+    """Our options at the front of `argv` and the rest, which begins with the verb (or `+toolchain`).
+
+    Variables `CARGO_SANDBOX_*` give defaults; lists are separated by `:`. Raises UsageError.
+    """
+    values: dict[str, Any] = {}
+    for option in OPTIONS:
+        text = env.get(option.variable)
+        if text is None:
+            continue
+        if option.many:
+            values[option.field] = tuple(option.parse(part) for part in text.split(":") if part)
+        else:
+            values[option.field] = option.parse(text)
+    rest = list(argv)
+    while rest and rest[0].startswith("--") and len(rest[0]) > 2:
+        flag, given, text = rest.pop(0).partition("=")
+        found = _BY_FLAG.get(flag)
+        if found is None:
+            raise UsageError(
+                f"no option {flag}", hint="cargo-sandbox's options go before the verb, cargo's after it; see --help"
+            )
+        if not found.value:
+            text = text if given else "1"
+        elif not given:
+            if not rest:
+                raise UsageError(f"{flag} needs a value {found.value}", hint=found.help)
+            text = rest.pop(0)
+        value = found.parse(text)
+        values[found.field] = (*values.get(found.field, ()), value) if found.many else value
+    return replace(Settings(), **values), rest
+
+
+def options_help() -> str:
+    """The options' part of `--help`."""
+    lines = []
+    for option in OPTIONS:
+        left = f"{option.flag} {option.value}".rstrip()
+        lines.append(f"  {left:<25} {option.help}")
+    return "\n".join(lines)

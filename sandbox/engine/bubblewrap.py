@@ -1,0 +1,135 @@
+"""The bubblewrap engine: namespaces and mounts by an unprivileged program, no daemon (bwrap(1))."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+
+from sandbox.engine.protocol import EngineInfo
+from sandbox.errors import EngineUnavailable
+from sandbox.plan.model import Mount, Plan
+from sandbox.plan.mounts import GUARD
+
+_HINT = (
+    "install it (Debian, Ubuntu: apt install bubblewrap); where unprivileged user namespaces are restricted "
+    "(Ubuntu 24.04), allow bwrap by its AppArmor profile bwrap-userns-restrict or run as root"
+)
+
+
+class BubblewrapSession:
+    """One running bwrap."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin and process.stdout and process.stderr
+        self._process = process
+        self.pid = process.pid
+        self.stdin_fd = process.stdin.fileno()
+        self.stdout_fd = process.stdout.fileno()
+        self.stderr_fd = process.stderr.fileno()
+
+    def poll(self) -> int | None:
+        return self._process.poll()
+
+    def wait(self, timeout_s: float | None = None) -> int | None:
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def kill(self) -> None:
+        # bwrap dies with its whole PID namespace: the guard is pid 1 there and carries PR_SET_PDEATHSIG.
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGKILL)
+
+    def close(self) -> None:
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                try:
+                    stream.close()
+                except BrokenPipeError:
+                    continue
+        self._process.wait()
+
+
+class Bubblewrap:
+    """Engine `bubblewrap`. `program` is the path of bwrap; found on PATH when not given."""
+
+    def __init__(self, program: str | None = None) -> None:
+        found = program or shutil.which("bwrap", path="/usr/local/bin:/usr/bin:/bin") or shutil.which("bwrap")
+        if found is None:
+            raise EngineUnavailable("bubblewrap is not installed", hint=_HINT)
+        self._program = found
+        self.info = EngineInfo("bubblewrap", "", "bubblewrap")
+
+    def version(self) -> str:
+        """What `bwrap --version` says."""
+        done = subprocess.run([self._program, "--version"], capture_output=True, check=False)
+        return done.stdout.decode("ascii", "replace").strip().removeprefix("bubblewrap ")
+
+    def start(self, plan: Plan) -> BubblewrapSession:
+        arguments = b"".join(os.fsencode(arg) + b"\0" for arg in _arguments(plan))
+        memory = os.memfd_create("bwrap-args", 0)
+        try:
+            os.write(memory, arguments)
+            os.lseek(memory, 0, os.SEEK_SET)
+            command = [self._program, "--args", str(memory), "--", *_command(plan)]
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                pass_fds=(memory,),
+                env={},
+                cwd="/",
+                start_new_session=True,
+            )
+        finally:
+            os.close(memory)
+        return BubblewrapSession(process)
+
+
+def _command(plan: Plan) -> list[str]:
+    return [GUARD, "init"] if plan.recorded else list(plan.command)
+
+
+def _arguments(plan: Plan) -> Iterator[str]:
+    """bwrap's options for a plan. `--args` reads them from a file, so their number and length don't matter."""
+    yield from ("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try")
+    if not plan.network:
+        yield "--unshare-net"
+    yield from ("--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "build", "--clearenv")
+    if plan.recorded:
+        yield "--as-pid-1"
+    for mount in plan.mounts:
+        yield from _mount_arguments(mount)
+    yield from ("--remount-ro", "/")
+    if plan.recorded:
+        yield from ("--chdir", "/")
+    else:
+        for name, value in plan.env:
+            yield from ("--setenv", name, value)
+        yield from ("--chdir", plan.cwd)
+
+
+def _mount_arguments(mount: Mount) -> Iterator[str]:
+    match mount.kind:
+        case "ro":
+            yield from ("--ro-bind", mount.source, mount.target)
+        case "rw":
+            yield from ("--bind", mount.source, mount.target)
+        case "tmpfs":
+            if mount.size:
+                yield from ("--size", str(mount.size))
+            yield from ("--perms", f"{mount.mode:o}", "--tmpfs", mount.target)
+        case "proc":
+            yield from ("--proc", mount.target)
+        case "dev":
+            yield from ("--dev", mount.target)
+        case "symlink":
+            yield from ("--symlink", mount.source, mount.target)
+        case "dir":
+            yield from ("--perms", f"{mount.mode:o}", "--dir", mount.target)

@@ -1,0 +1,48 @@
+"""What an engine must offer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from sandbox.plan.model import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """Name and version of an engine, for the record; `words` is its part of the last line of a run."""
+
+    name: str
+    version: str
+    words: str
+
+
+class Session(Protocol):
+    """A started container. `stdin_fd` takes frames to the guard (or the command's input), `stdout_fd` gives frames
+    from it, `stderr_fd` is the engine's own error output, at most a few lines."""
+
+    stdin_fd: int
+    stdout_fd: int
+    stderr_fd: int
+    pid: int
+
+    def poll(self) -> int | None:
+        """Exit status if it has ended: the code, or minus the signal."""
+
+    def wait(self, timeout_s: float | None = None) -> int | None:
+        """Like `poll`, waiting up to `timeout_s` seconds (None: for ever)."""
+
+    def kill(self) -> None:
+        """End the container and everything in it at once. Safe to call twice."""
+
+    def close(self) -> None:
+        """Close our ends of the streams and reap. Safe to call twice."""
+
+
+class Engine(Protocol):
+    """Starts plans. Raises EngineUnavailable if it can't run here, SetupError if a wall can't be put up."""
+
+    info: EngineInfo
+
+    def start(self, plan: Plan) -> Session:
+        """Start the plan's container."""

@@ -1,0 +1,70 @@
+"""The findings that exist, by code. Codes are never reused or renumbered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.judge.model import Severity
+
+KERNEL_CALLS = frozenset(
+    "ptrace process_vm mount namespace io_uring bpf keyctl userfaultfd perf socket seccomp module handle dumpable "
+    "personality other kill".split()
+)
+_MILD_CALLS = frozenset({"personality", "dumpable", "kill"})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One kind of finding: its title, default severity, severities by event kind, and what to do."""
+
+    title: str
+    severity: Severity
+    help: str
+    by_kind: Mapping[str, Severity] = field(default_factory=dict)
+
+    def severity_of(self, event: Mapping[str, Any] | None, role: str) -> Severity:
+        """The severity for one occurrence. Programs that the user asked to run are judged one step milder than
+        dependencies' build-time code."""
+        severity = self.by_kind.get(str(event.get("kind")), self.severity) if event else self.severity
+        if role == "program" and severity == "high":
+            return "medium"
+        return severity
+
+
+_NOT_YOURS = (
+    "treat the package as hostile until its source explains this; do not publish or run artifacts linked from it"
+)
+CATALOGUE: dict[str, Entry] = {
+    "CS0101": Entry("touched a decoy credential or start-up file", "critical", _NOT_YOURS),
+    "CS0102": Entry(
+        "tried to reach the network", "high", "fetch what the build needs beforehand; nothing left the sandbox"
+    ),
+    "CS0103": Entry(
+        "tried to write outside its own outputs",
+        "high",
+        "if this package rightly writes there, allow it: --allow-write PACKAGE=PATH",
+    ),
+    "CS0104": Entry("ran a program that it had put into scratch space", "critical", _NOT_YOURS),
+    "CS0105": Entry(
+        "left a process running after its end", "high", "it was ended; a build script must wait for its children"
+    ),
+    "CS0106": Entry(
+        "made a kernel call that is denied to builds", "high", _NOT_YOURS, dict.fromkeys(_MILD_CALLS, "medium")
+    ),
+    "CS0107": Entry("tried to leave the confinement of its unit", "critical", _NOT_YOURS),
+    "CS0108": Entry(
+        "changed another unit's output", "critical", "the build dir was made stale where it was touched; build again"
+    ),
+    "CS0109": Entry(
+        "an output changed after its unit had ended, outside any sandboxed build",
+        "medium",
+        "the unit is built again; if nothing of yours writes into the build dir, find out what does",
+    ),
+    "CS0110": Entry(
+        "read a file that another unit left in scratch space", "medium", "look at what the two units share"
+    ),
+    "CS0111": Entry("flooded its output", "medium", "the script was ended at the output limit"),
+    "CS0112": Entry("opened another unit's output for writing", "critical", _NOT_YOURS),
+}

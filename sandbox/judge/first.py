@@ -1,0 +1,243 @@
+"""The unmistakable findings, one pass over the events (small on purpose: the rule engine takes its place).
+
+Feed every unit record and every event in order; `Judge.findings()` may be asked at any time. State is bounded: what one
+unit wrote into scratch space is remembered up to a cap, and repeated acts are counted on one finding.
+"""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sandbox.judge.catalogue import CATALOGUE, KERNEL_CALLS
+from sandbox.judge.model import Finding
+from sandbox.plan.secrets import DECOYS, RC_FILES, is_within
+
+_MAX_EVIDENCE = 5
+_MAX_SCRATCH = 20_000
+_MAX_FINDINGS = 2_000
+_COMPILERS = frozenset(
+    "rustc cc c++ gcc g++ clang clang++ ld ld.bfd ld.gold ld.lld lld rust-lld mold collect2 as ar cmake go "
+    "gfortran f951 nvcc".split()
+)
+
+Event = Mapping[str, Any]
+
+
+def text(value: Any) -> str:
+    """A field of an event as text; bytes that are not UTF-8 stay in their base64 form, marked."""
+    if isinstance(value, dict):
+        return "base64:" + str(value.get("b64", ""))
+    return "" if value is None else str(value)
+
+
+@dataclass(slots=True)
+class _Scratch:
+    """A file left in bare scratch space: who wrote it, and by which program."""
+
+    unit: str
+    program: str
+
+
+class Judge:
+    """Turns events into findings. `homes` are where decoys stand, `trusted` the directories of real compilers."""
+
+    def __init__(self, decoy_homes: tuple[str, ...], cargo_home: str, trusted: tuple[str, ...]) -> None:
+        self._decoys: dict[str, bool] = {}
+        for home in decoy_homes:
+            for path, _ in DECOYS:
+                self._decoys[f"{home}/{path}"] = path in RC_FILES
+        self._decoys[f"{cargo_home}/credentials.toml"] = False
+        self._trusted = (*trusted, "/usr", "/bin", "/lib")
+        self._units: dict[str, dict[str, Any]] = {}
+        self._programs: dict[int, str] = {}
+        self._scratch: dict[str, _Scratch] = {}
+        self._found: dict[tuple[str, str, str], Finding] = {}
+        self._handlers: dict[str, Callable[[Event], Finding | None]] = {
+            "open": self._open,
+            "exec": self._exec,
+            "connect": self._network,
+            "bind": self._network,
+            "send": self._network,
+            "dns": self._network,
+            "survivor": self._survivor,
+            "forged": self._forged,
+            "flood": self._flood,
+        }
+        self.dropped = 0
+
+    def unit(self, record: Mapping[str, Any]) -> list[Finding]:
+        """Take a unit record (start or end). An end may bring findings of its own: survivors it reports."""
+        name = text(record.get("unit"))
+        if record.get("event") == "start":
+            self._units[name] = dict(record)
+            return []
+        new = []
+        for survivor in record.get("survivors") or ():
+            argv = " ".join(text(part) for part in survivor.get("argv") or ())
+            finding = self._add("CS0105", name, argv or "a process", f"process {survivor.get('pid')}: {argv}", None)
+            if finding:
+                new.append(finding)
+        self._scratch_forget(name)
+        return new
+
+    def event(self, event: Event) -> Finding | None:
+        """Take one event; returns a finding when this event brought a new one (not a repetition)."""
+        kind = event.get("kind")
+        handler = self._handlers.get(kind) if isinstance(kind, str) else None
+        if handler is not None:
+            return handler(event)
+        if kind in KERNEL_CALLS:
+            return self._kernel(event)
+        return self._write_like(event)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings so far, in the order of their first event."""
+        return tuple(self._found.values())
+
+    def add_external(self, code: str, unit: Mapping[str, Any], subject: str, detail: str) -> Finding | None:
+        """A finding that comes from elsewhere than an event: a broken seal, a touched build dir."""
+        name = text(unit.get("unit"))
+        self._units.setdefault(name, dict(unit))
+        return self._add(code, name, subject, detail, None)
+
+    def _open(self, event: Event) -> Finding | None:
+        path = text(event.get("path"))
+        writes = event.get("access") == "write"
+        rc_file = self._decoys.get(path)
+        if rc_file is not None and event.get("unit") != "u0" and (writes or not rc_file):
+            act = "tried to write" if writes else "read"
+            return self._add("CS0101", event["unit"], path, f"{act} {path}", event)
+        scratch = self._scratch.get(path)
+        if writes:
+            if path.startswith(("/tmp/", "/var/tmp/")) and len(self._scratch) < _MAX_SCRATCH:
+                program = self._programs.get(event.get("pid", 0), "")
+                self._scratch[path] = _Scratch(text(event.get("unit")), program)
+            return self._write_like(event)
+        if scratch is not None and scratch.unit != event.get("unit"):
+            detail = f"read {path}, which {self._name(scratch.unit)} left there"
+            return self._add("CS0110", event["unit"], path, detail, event)
+        return None
+
+    def _exec(self, event: Event) -> Finding | None:
+        path = text(event.get("path"))
+        unit = text(event.get("unit"))
+        if event.get("outcome") == "denied":
+            return self._add("CS0107", unit, path, f"tried to start {path}: {text(event.get('note'))}", event)
+        self._programs[event.get("pid", 0)] = path
+        if event.get("note") == "memfd":
+            return self._add("CS0104", unit, path, "ran a program from memory, without a file", event)
+        scratch = self._scratch.get(path)
+        if scratch is None or self._is_compiler(scratch.program):
+            return None
+        if scratch.unit == unit:
+            detail = f"wrote {path} and then ran it; no compiler made it"
+            return self._add("CS0104", unit, path, detail, event)
+        return self._add("CS0104", unit, path, f"ran {path}, which {self._name(scratch.unit)} left there", event)
+
+    def _network(self, event: Event) -> Finding | None:
+        if event.get("outcome") != "denied":
+            return None
+        if event.get("kind") == "dns":
+            name = text(event.get("dns"))
+            return self._add("CS0102", event["unit"], name, f"asked for the address of {name}", event)
+        where = text(event.get("addr"))
+        if event.get("port") is not None:
+            where = f"[{where}]:{event['port']}" if ":" in where else f"{where}:{event['port']}"
+        return self._add("CS0102", event["unit"], where, f"{event['kind']} to {where}", event)
+
+    def _write_like(self, event: Event) -> Finding | None:
+        if event.get("kind") == "rename" and event.get("outcome") == "allowed":
+            moved = self._scratch.pop(text(event.get("path")), None)
+            if moved:
+                self._scratch[text(event.get("path2"))] = moved
+        path = text(event.get("path"))
+        if event.get("note") == "foreign output":
+            return self._add("CS0112", event["unit"], path, f"opened {path} for writing: another unit's output", event)
+        if event.get("outcome") != "denied" or event.get("unit") == "u0":
+            return None
+        rc_file = self._decoys.get(path)
+        if rc_file is not None:
+            return self._add("CS0101", event["unit"], path, f"tried to {event['kind']} {path}", event)
+        shown = text(event.get("path2")) or path
+        return self._add("CS0103", event["unit"], shown, f"{_verb(event)} {shown}", event)
+
+    def _kernel(self, event: Event) -> Finding | None:
+        if event.get("outcome") != "denied":
+            return None
+        call = text(event.get("call")) or text(event.get("kind"))
+        return self._add("CS0106", event["unit"], call, f"called {call}, which no build needs", event)
+
+    def _survivor(self, event: Event) -> Finding | None:
+        argv = " ".join(text(part) for part in event.get("argv") or ())
+        return self._add("CS0105", event["unit"], argv or "a process", f"process {event.get('pid')}: {argv}", event)
+
+    def _forged(self, event: Event) -> Finding | None:
+        return self._add("CS0107", event["unit"], "hypercall", "tried to speak to the recorder as the guard", event)
+
+    def _flood(self, event: Event) -> Finding | None:
+        return self._add("CS0111", event["unit"], "output", text(event.get("note")) or "endless output", event)
+
+    def _is_compiler(self, program: str) -> bool:
+        base = os.path.basename(program).rpartition("-")[2] or program
+        named = os.path.basename(program) in _COMPILERS or base in _COMPILERS
+        return named and any(is_within(program, top) for top in self._trusted)
+
+    def _scratch_forget(self, unit: str) -> None:
+        """A unit's own temp dir goes with it; what it left elsewhere in scratch space stays remembered."""
+        gone = [path for path, entry in self._scratch.items() if entry.unit == unit and path.startswith("/tmp/cs-")]
+        for path in gone:
+            del self._scratch[path]
+
+    def _name(self, unit: str) -> str:
+        record = self._units.get(unit, {})
+        return f"{text(record.get('role')) or 'unit'} of {text(record.get('package')) or unit}"
+
+    def _add(self, code: str, unit: str, subject: str, detail: str, event: Event | None) -> Finding | None:
+        key = (code, unit, subject)
+        sequence = (int(event["seq"]),) if event is not None and "seq" in event else ()
+        known = self._found.get(key)
+        if known is not None:
+            events = known.events if len(known.events) >= _MAX_EVIDENCE else known.events + sequence
+            self._found[key] = replace(known, count=known.count + 1, events=events)
+            return None
+        if len(self._found) >= _MAX_FINDINGS:
+            self.dropped += 1
+            return None
+        record = self._units.get(unit, {})
+        entry = CATALOGUE[code]
+        finding = Finding(
+            code=code,
+            severity=entry.severity_of(event, text(record.get("role"))),
+            title=entry.title,
+            unit=unit,
+            role=text(record.get("role")),
+            package=text(record.get("package")),
+            version=text(record.get("version")),
+            manifest_dir=text(record.get("manifest_dir")),
+            subject=subject,
+            detail=detail,
+            help=entry.help,
+            events=sequence,
+            evidence=_evidence(event, self._programs),
+            macros=tuple(text(macro) for macro in record.get("macros") or ()),
+        )
+        self._found[key] = finding
+        return finding
+
+
+def _verb(event: Event) -> str:
+    if event.get("kind") == "open":
+        return "tried to write" if "create" not in (event.get("flags") or ()) else "tried to create"
+    return f"tried to {event.get('kind')}"
+
+
+def _evidence(event: Event | None, programs: Mapping[int, str]) -> tuple[str, ...]:
+    if event is None:
+        return ()
+    program = programs.get(event.get("pid", 0), "")
+    by = f" by {os.path.basename(program)}" if program else ""
+    seconds = int(event.get("t_ns", 0)) / 1e9
+    return (f"+{seconds:.3f}s process {event.get('pid')}{by}: {event.get('kind')} {event.get('outcome', '')}".rstrip(),)

@@ -1,0 +1,118 @@
+"""Findings and verdicts (DESIGN §2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Severity = Literal["low", "medium", "high", "critical"]
+SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
+Verdict = Literal["clean", "drift", "violation", "incomplete"]
+
+
+def at_least(severity: str, threshold: str) -> bool:
+    """Whether a severity reaches a threshold; threshold `never` is reached by none."""
+    return threshold in SEVERITIES and SEVERITIES.index(severity) >= SEVERITIES.index(threshold)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a unit did and should not have.
+
+    `code` is stable (`CS0101`…), `subject` what it was done to (a path, an address, a call), `events` the sequence
+    numbers of the evidence in the run's record, `count` how often it was seen. `fresh` tells that the unit did it in
+    the earlier run `run` and was not run again in this one.
+    """
+
+    code: str
+    severity: Severity
+    title: str
+    unit: str
+    role: str
+    package: str
+    version: str
+    manifest_dir: str
+    subject: str
+    detail: str
+    help: str
+    events: tuple[int, ...] = ()
+    evidence: tuple[str, ...] = ()
+    count: int = 1
+    run: str = ""
+    fresh: bool = False
+    macros: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON form, the inverse of `from_json`."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Finding:
+        """Read a stored finding; unknown keys are ignored, so that an older reader copes with newer files."""
+        known = {name: data[name] for name in cls.__slots__ if name in data}
+        for name in ("events", "evidence", "macros"):
+            if name in known:
+                known[name] = tuple(known[name])
+        return cls(**known)
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """Whether the record has a hole. Counters are the guard's and ours; `reasons` say what is missing."""
+
+    seen: int = 0
+    listed: int = 0
+    quiet: int = 0
+    unreadable: int = 0
+    lost: int = 0
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """True when nothing is missing."""
+        return not self.reasons
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run came to: everything that a report needs, frozen."""
+
+    run: str
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    completeness: Completeness
+    exit_code: int
+    cargo_code: int | None
+    cargo_signal: int | None
+    stopped: str = ""
+    units: dict[str, int] = field(default_factory=dict)
+    fresh_units: int = 0
+    engine: str = ""
+    duration_s: float = 0.0
+    walls: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON form for `result.json`."""
+        data = {name: getattr(self, name) for name in self.__slots__}
+        data["findings"] = [finding.to_json() for finding in self.findings]
+        data["completeness"] = {name: getattr(self.completeness, name) for name in self.completeness.__slots__}
+        return data
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> RunResult:
+        """The inverse of `to_json`."""
+        known = {name: data[name] for name in cls.__slots__ if name in data}
+        known["findings"] = tuple(Finding.from_json(entry) for entry in data.get("findings", ()))
+        complete = dict(data.get("completeness", {}))
+        complete["reasons"] = tuple(complete.get("reasons", ()))
+        known["completeness"] = Completeness(**complete)
+        return cls(**known)
+
+
+def decide(findings: tuple[Finding, ...], completeness: Completeness) -> Verdict:
+    """Violation before incomplete before drift: a proven act stays proven when the record has a hole."""
+    if any(at_least(finding.severity, "high") for finding in findings):
+        return "violation"
+    if not completeness.whole:
+        return "incomplete"
+    return "drift" if findings else "clean"

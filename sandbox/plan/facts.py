@@ -1,0 +1,89 @@
+"""What the planner is told. Gathered by `sandbox.run.gather`; everything here is plain data, so planning stays pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sandbox.plan.model import Limits, Stdio
+
+
+@dataclass(frozen=True, slots=True)
+class SystemEntry:
+    """One entry of `/` or `/etc` that a build may see: a directory or file to bind, or a symlink to repeat."""
+
+    path: str
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """The machine and the caller. `homes` are all directories known as a home of this user (real and symbolic)."""
+
+    home: str
+    homes: tuple[str, ...]
+    user: str
+    uid: int
+    gid: int
+    env: Mapping[str, str]
+    system: tuple[SystemEntry, ...]
+    guard: str
+    guard_digest: str
+    memory_bytes: int
+    state_dir: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFacts:
+    """The toolchain as paths. `root` is mounted read-only unless it is part of the system."""
+
+    cargo: str
+    rustc: str
+    rustdoc: str
+    clippy_driver: str
+    root: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class BuildFacts:
+    """One workspace and one command line.
+
+    `roots` are directories shown read-only (the workspace root first), `files` single files shown read-only,
+    `masked` files of the workspace hidden behind an empty one, `scripts` the known build scripts as
+    (crate name, absolute source path), `prepared` the folder on the host that holds our generated files.
+    """
+
+    command: tuple[str, ...]
+    cwd: str
+    roots: tuple[str, ...]
+    files: tuple[str, ...]
+    masked: tuple[str, ...]
+    target_dir: str
+    build_dir: str
+    cargo_home: str
+    cargo_home_entries: tuple[str, ...]
+    prepared: str
+    scripts: tuple[tuple[str, str], ...] = ()
+    inner_wrapper: str = ""
+    workspace_wrapper: str = ""
+    programs: bool = False
+    links: tuple[tuple[str, str], ...] = ()
+    extra_env: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the user decided. Later issues read it from files; here it comes from options and `CARGO_SANDBOX_*`."""
+
+    deny: str = "high"
+    on_violation: str = "kill"
+    allow_env: tuple[str, ...] = ()
+    allow_read: tuple[str, ...] = ()
+    allow_dotenv: tuple[str, ...] = ()
+    allow_write: tuple[tuple[str, str], ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    strict: bool = False
+    require_complete: bool = False
+    stdio: Stdio = field(default_factory=Stdio)
+    removed_walls: tuple[str, ...] = ()

@@ -1,0 +1,126 @@
+"""What a container is made of. A plan is data: it can be printed, hashed and compared before anything runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+MountKind = Literal["ro", "rw", "tmpfs", "proc", "dev", "symlink", "dir"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One entry of the container's file tree.
+
+    `kind`: `ro`/`rw` bind `source` (a host path) at `target`; `tmpfs` is an empty writable memory file system of at
+    most `size` bytes (0 = the kernel's default, half of memory); `symlink` makes `target` point to `source`;
+    `dir` is an empty directory. `why` is shown by `cargo-sandbox plan`.
+    """
+
+    kind: MountKind
+    target: str
+    source: str = ""
+    size: int = 0
+    mode: int = 0o755
+    why: str = ""
+
+    def describe(self) -> str:
+        """One line for a person."""
+        origin = f" <- {self.source}" if self.source and self.source != self.target else ""
+        why = f"  ({self.why})" if self.why else ""
+        return f"{self.kind:<7} {self.target}{origin}{why}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Resource limits of one run. Bytes, seconds and counts; 0 means no limit of ours."""
+
+    wall_s: float = 6 * 3600.0
+    memory_bytes: int = 0
+    processes: int = 4096
+    free_disk_bytes: int = 512 << 20
+    file_bytes: int = 64 << 30
+    open_files: int = 8192
+    tmp_bytes: int = 0
+
+    def describe(self) -> list[str]:
+        """One line a limit."""
+        return [f"{name} = {value}" for name, value in asdict(self).items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Stdio:
+    """How the build's three standard streams are made: `null`, `pipe` or `tty`."""
+
+    stdin: str = "null"
+    stdout: str = "pipe"
+    stderr: str = "pipe"
+    rows: int = 24
+    columns: int = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One container.
+
+    `command` is what runs in it (`command[0]` is an absolute path inside). With `recorded`, the guard is the first
+    process and starts the command under the syscall filter; without, the command itself is (the resolve step, which
+    runs cargo alone and no code of any crate). `network` keeps the host's network namespace.
+    """
+
+    command: tuple[str, ...]
+    cwd: str
+    mounts: tuple[Mount, ...]
+    env: tuple[tuple[str, str], ...]
+    limits: Limits
+    recorded: bool
+    network: bool = False
+    programs: bool = False
+    build_dir: str = ""
+    target_dir: str = ""
+    stdio: Stdio = field(default_factory=Stdio)
+    quiet: tuple[tuple[str, str], ...] = ()
+    allow_write: tuple[tuple[str, str], ...] = ()
+    require_landlock: int = 1
+    seccomp_digest: str = ""
+    guard_digest: str = ""
+    withheld_env: tuple[str, ...] = ()
+    dropped_config: tuple[str, ...] = ()
+    removed_walls: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON-ready form. Values of the environment are part of it: the allow-list admits no secret."""
+        return asdict(self)
+
+    def digest(self) -> str:
+        """SHA-256 over the canonical JSON form; equal plans have equal digests."""
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+    def describe(self) -> str:
+        """The whole plan as text for a person."""
+        lines = [
+            f"plan {self.digest()[:23]}",
+            f"  command   {' '.join(self.command)}",
+            f"  directory {self.cwd}",
+            f"  network   {'host (resolve: cargo only, no crate code)' if self.network else 'none, loopback only'}",
+            f"  recorded  {'yes, guard ' + self.guard_digest[:19] if self.recorded else 'no'}",
+            f"  seccomp   {self.seccomp_digest[:19] or 'none'}",
+            f"  landlock  ABI >= {self.require_landlock}, per rustc and per build script"
+            if self.recorded
+            else "  landlock  none",
+        ]
+        lines += ["  limits"] + [f"    {line}" for line in self.limits.describe()]
+        lines += ["  mounts"] + [f"    {mount.describe()}" for mount in self.mounts]
+        lines += ["  environment"] + [f"    {name}={value}" for name, value in self.env]
+        if self.withheld_env:
+            lines += ["  environment withheld", "    " + " ".join(self.withheld_env)]
+        if self.dropped_config:
+            lines += ["  project configuration not shown to resolve", "    " + " ".join(self.dropped_config)]
+        for package, path in self.allow_write:
+            lines.append(f"  allowed write  {package}: {path}")
+        if self.removed_walls:
+            lines.append("  WALLS REMOVED FOR A TEST: " + " ".join(self.removed_walls))
+        return "\n".join(lines)

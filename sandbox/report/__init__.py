@@ -1,0 +1,1 @@
+"""Reports: each is a function of one frozen RunResult (DESIGN §3)."""

@@ -1,0 +1,1 @@
+"""One run: gather facts, resolve, plan, start the engine, keep the record, judge, report."""

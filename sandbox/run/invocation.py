@@ -1,0 +1,327 @@
+"""From a command line to a checked plan: toolchain, workspace, configuration, resolve, facts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sandbox.cargo import args as cargo_args
+from sandbox.cargo import config as cargo_config
+from sandbox.cargo import toolchain, workspace
+from sandbox.cargo.args import CargoArgs
+from sandbox.cargo.config import CargoConfig
+from sandbox.cargo.homes import cargo_home as find_cargo_home
+from sandbox.cargo.metadata import Facts
+from sandbox.cargo.subset import command_line_subset, safe_subset, to_toml
+from sandbox.cargo.workspace import Workspace
+from sandbox.cli.options import Settings
+from sandbox.engine.protocol import Engine
+from sandbox.errors import SetupError, UsageError
+from sandbox.guard import guard
+from sandbox.plan import seccomp
+from sandbox.plan.build import build_plan, role_settings
+from sandbox.plan.check import check
+from sandbox.plan.facts import BuildFacts, HostFacts, Policy, ToolFacts
+from sandbox.plan.model import Limits, Plan, Stdio
+from sandbox.plan.resolve import resolve_plan
+from sandbox.plan.secrets import is_within
+from sandbox.run import dotenv, host, target
+from sandbox.run.capture import capture
+from sandbox.run.prepared import home_config_files, prepare, standard_files
+from sandbox.run.resolve import Request, ToolIdentity, identify, resolve
+
+_PROGRAM_VERBS = frozenset(("run", "test", "bench"))
+_CARGO_HOME_ENTRIES = ("registry", "git", "config.toml", "config", "bin")
+_NEWEST_WITHOUT_BUILD_DIR = (1, 90)
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """A planned run."""
+
+    args: CargoArgs
+    plan: Plan
+    facts: Facts
+    host: HostFacts
+    tool: ToolFacts
+    identity: ToolIdentity
+    cargo_home: str
+    workspace: str
+
+    @property
+    def json_messages(self) -> bool:
+        """Whether cargo's standard output is a stream of JSON messages."""
+        return any("json" in value for value in self.args.message_format)
+
+    def header(self, engine: Engine) -> dict[str, Any]:
+        """What `run.json` says of this run."""
+        from sandbox import __version__
+
+        system = os.uname()
+        return {
+            "argv": ["cargo-sandbox", self.args.verb, *self.args.rest],
+            "cwd": os.getcwd(),
+            "workspace": self.workspace,
+            "plan_digest": self.plan.digest(),
+            "versions": {
+                "cargo-sandbox": __version__,
+                "python": ".".join(map(str, sys.version_info[:3])),
+                "cargo": self.identity.cargo,
+                "rustc": self.identity.rustc,
+                "kernel": system.release,
+                "machine": system.machine,
+                "engine": f"{engine.info.name} {engine.info.version}".strip(),
+                "guard": self.plan.guard_digest,
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a command was given, and what was found there."""
+
+    args: CargoArgs
+    env: dict[str, str]
+    cwd: str
+    cargo_home: str
+    state_dir: str
+    cache_dir: str
+    host: HostFacts
+    tool: ToolFacts
+    tree: Workspace
+    config: CargoConfig
+    policy: Policy
+
+
+def print_help(words: Sequence[str], settings: Settings, engine: Engine, choose_stdio: Callable[[bool], Stdio]) -> int:
+    """Show cargo's own help for a verb, from a container that sees no project. Returns cargo's exit code."""
+    args = cargo_args.split(words)
+    env = dict(os.environ)
+    state_dir, cache_dir = host.directories(env)
+    binary = guard.find(env)
+    facts = host.host_facts(env, str(binary), guard.digest(binary, cache_dir), state_dir)
+    tool = _tool(toolchain.find(args.toolchain, env, Path("/")))
+    policy = _policy(settings, facts, choose_stdio(False), ())
+    prepared = prepare(cache_dir, standard_files(facts.user, facts.uid, facts.gid, facts.home))
+    plan = resolve_plan(
+        facts, tool, policy, command=(tool.cargo, args.verb, "--help"), roots=(), files=(), overlay="", workspace="",
+        cargo_home="", prepared=prepared, offline=True,
+    )  # fmt: skip
+    done = capture(engine, check(plan, facts.homes, prepared), lambda line: None)
+    sys.stdout.write(done.out.decode("utf-8", "replace"))
+    sys.stderr.write(done.err.decode("utf-8", "replace"))
+    return max(done.status, 0)
+
+
+def prepare_invocation(
+    words: Sequence[str], settings: Settings, engine: Engine, choose_stdio: Callable[[bool], Stdio]
+) -> Invocation:
+    """Everything up to the plan; only cargo itself has run by then, in the resolve container. Raises SandboxError."""
+    args = cargo_args.split(words)
+    _refuse_what_writes_sources(args)
+    place = _look_around(args, settings, choose_stdio)
+    common = standard_files(place.host.user, place.host.uid, place.host.gid, place.host.home)
+    prepared = prepare(place.cache_dir, common)
+    identity = identify(engine, place.host, place.tool, place.policy, prepared, place.cache_dir)
+    facts = _resolve(engine, place, identity, common)
+    build = _build_facts(place, facts, identity)
+    files = common | {"roles": role_settings(build, place.tool, place.policy)}
+    files |= home_config_files(place.cargo_home)
+    build = replace(build, prepared=prepare(place.cache_dir, files))
+    program = seccomp.load(os.uname().machine)
+    plan = build_plan(place.host, place.tool, build, place.policy, seccomp.digest(program))
+    check(plan, place.host.homes, build.prepared)
+    return Invocation(args, plan, facts, place.host, place.tool, identity, place.cargo_home, str(place.tree.root))
+
+
+def _look_around(args: CargoArgs, settings: Settings, choose_stdio: Callable[[bool], Stdio]) -> _Place:
+    env = dict(os.environ)
+    cwd = os.path.realpath(os.path.join(os.getcwd(), args.directory or ""))
+    state_dir, cache_dir = host.directories(env)
+    binary = guard.find(env)
+    facts = host.host_facts(env, str(binary), guard.digest(binary, cache_dir), state_dir)
+    cargo_home = os.path.realpath(find_cargo_home(env, Path(cwd)))
+    chain = toolchain.find(args.toolchain, env, Path(cwd))
+    tool = _tool(chain)
+    config = cargo_config.load(Path(cwd), Path(cargo_home), args.config)
+    tree = workspace.discover(
+        Path(cwd), args.manifest_path, env, config=config, lockfile_path=args.lockfile_path
+    )
+    policy = _policy(settings, facts, choose_stdio(args.verb in _PROGRAM_VERBS), tuple(map(str, chain.extra_roots)))
+    return _Place(args, env, cwd, cargo_home, state_dir, cache_dir, facts, tool, tree, config, policy)
+
+
+def _tool(chain: toolchain.Toolchain) -> ToolFacts:
+    return ToolFacts(
+        cargo=str(chain.cargo),
+        rustc=str(chain.rustc),
+        rustdoc=str(chain.rustdoc),
+        clippy_driver=str(chain.clippy_driver or ""),
+        root=str(chain.root),
+        name=chain.name,
+    )
+
+
+def _policy(settings: Settings, facts: HostFacts, stdio: Stdio, extra_roots: tuple[str, ...]) -> Policy:
+    base = Limits()
+
+    def given(value: Any, default: Any) -> Any:
+        return default if value is None else value
+
+    limits = Limits(
+        wall_s=given(settings.time_limit_s, base.wall_s),
+        memory_bytes=given(settings.memory_limit, facts.memory_bytes * 9 // 10),
+        processes=given(settings.process_limit, base.processes),
+        free_disk_bytes=given(settings.min_free_disk, base.free_disk_bytes),
+        tmp_bytes=given(settings.tmp_size, 0),
+    )
+    return Policy(
+        deny=settings.deny,
+        on_violation=settings.on_violation,
+        allow_env=settings.allow_env,
+        allow_read=(*settings.allow_read, *extra_roots),
+        allow_dotenv=settings.allow_dotenv,
+        allow_write=settings.allow_write,
+        limits=limits,
+        require_complete=settings.require_complete,
+        stdio=stdio,
+    )
+
+
+def _resolve(engine: Engine, place: _Place, identity: ToolIdentity, common: dict[str, bytes]) -> Facts:
+    args, tree = place.args, place.tree
+    from_tree, from_user = safe_subset(place.config), command_line_subset(place.config)
+    configs = {
+        name: to_toml(subset.values).encode()
+        for name, subset in (("tree-config.toml", from_tree), ("command-line-config.toml", from_user))
+        if subset.values
+    }
+    platforms = [identity.host, *(args.targets or place.config.build_targets(place.env))]
+    triples = [identity.host if name == "host-tuple" else name for name in platforms if not name.endswith(".json")]
+    request = Request(
+        manifest=str(tree.manifest),
+        workspace=str(tree.root),
+        lock_file=str(tree.lock_file),
+        roots=_roots(place),
+        files=tuple(map(str, tree.ancestors)),
+        stamps=(*map(str, tree.manifests), *map(str, place.config.files), f"{place.cargo_home}/registry"),
+        platforms=tuple(dict.fromkeys(name for name in triples if name)),
+        cargo_home=place.cargo_home,
+        prepared=prepare(place.cache_dir, common | configs),
+        locked=args.locked or args.frozen,
+        offline=args.offline or args.frozen or place.env.get("CARGO_NET_OFFLINE") == "true",
+        quiet=args.quiet,
+        dropped=(*from_tree.dropped, *from_user.dropped),
+        configs=tuple(configs),
+    )
+    return resolve(engine, place.host, place.tool, place.policy, request, place.cache_dir)
+
+
+def _roots(place: _Place) -> tuple[str, ...]:
+    """Directories to show read-only: the workspace first, then path dependencies, overrides and vendored sources."""
+    config = place.config
+    named = [*config.source_directories(), *config.path_overrides(), *config.patch_paths()]
+    found = [str(place.tree.root), *map(str, place.tree.path_roots), *(str(value.path()) for value in named)]
+    return tuple(dict.fromkeys(os.path.normpath(path) for path in found if os.path.isdir(path)))
+
+
+def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity) -> BuildFacts:
+    args, config, tool = place.args, place.config, place.tool
+    workspace_root = str(place.tree.root)
+    wanted = _wanted_target(place)
+    real_target = target.open_target(wanted, workspace_root, place.host.homes, place.cargo_home)
+    build_dir = target.build_dir(real_target)
+    roots = _roots(place)
+    verb, rest, workspace_wrapper, extra_env = _command_of(args, tool)
+    command = [tool.cargo, "--config", f"build.build-dir={_toml_string(build_dir)}", *args.before, verb, *rest]
+    env = dict(extra_env)
+    if identity.cargo_version() <= _NEWEST_WITHOUT_BUILD_DIR:
+        # Cargo before 1.91 knows no build-dir: the whole target dir moves into ours, and artifacts land there.
+        if args.target_dir:
+            raise SetupError(
+                "this cargo can't keep intermediates apart from a --target-dir",
+                wall="other crates' outputs",
+                why="build.build-dir came with cargo 1.91",
+                fix="leave out --target-dir (artifacts are below target/.cargo-sandbox/build) or update the toolchain",
+            )
+        env["CARGO_TARGET_DIR"] = build_dir
+    elif "CARGO_TARGET_DIR" in place.env:
+        env["CARGO_TARGET_DIR"] = place.env["CARGO_TARGET_DIR"]
+    wrapper = config.rustc_wrapper(place.env)
+    return BuildFacts(
+        command=tuple(command),
+        cwd=place.cwd,
+        roots=roots,
+        files=tuple(dict.fromkeys([*map(str, place.tree.ancestors), *_config_files(place)])),
+        masked=dotenv.find(
+            tuple(roots[:1]) + tuple(r for r in roots[1:] if not is_within(r, roots[0])), (real_target,)
+        ),
+        target_dir=real_target,
+        build_dir=build_dir,
+        cargo_home=place.cargo_home,
+        cargo_home_entries=tuple(
+            name for name in _CARGO_HOME_ENTRIES if os.path.exists(os.path.join(place.cargo_home, name))
+        ),
+        prepared="",
+        scripts=facts.scripts,
+        inner_wrapper=str(wrapper.value) if wrapper else "",
+        workspace_wrapper=workspace_wrapper,
+        programs=args.verb in _PROGRAM_VERBS,
+        links=_links(wanted, real_target, workspace_root),
+        extra_env=tuple(sorted(env.items())),
+    )
+
+
+def _config_files(place: _Place) -> list[str]:
+    """Configuration files of the tree that lie outside what is shown anyway; those of cargo's home come with it."""
+    return [str(path) for path in place.config.files if not is_within(str(path), place.cargo_home)]
+
+
+def _wanted_target(place: _Place) -> str:
+    if place.args.target_dir:
+        return os.path.normpath(os.path.join(place.cwd, place.args.target_dir))
+    configured = place.config.target_dir(place.env)
+    if configured is not None:
+        return os.path.normpath(configured.path())
+    return os.path.join(str(place.tree.root), "target")
+
+
+def _links(wanted: str, real: str, workspace_root: str) -> tuple[tuple[str, str], ...]:
+    """A target dir that is reached by a symlink outside the tree needs that link inside as well."""
+    return () if wanted == real or is_within(wanted, workspace_root) else ((wanted, real),)
+
+
+def _command_of(args: CargoArgs, tool: ToolFacts) -> tuple[str, tuple[str, ...], str, dict[str, str]]:
+    """The verb and arguments for cargo; clippy is `cargo check` with clippy-driver as workspace wrapper (cargo-clippy's
+    own way, src/main.rs), without cargo-clippy in between: the guard trusts one cargo process."""
+    if args.verb != "clippy":
+        return args.verb, args.rest, "", {}
+    if not tool.clippy_driver:
+        raise SetupError(
+            "clippy is not installed in this toolchain",
+            wall="toolchain",
+            why=f"no clippy-driver in {tool.root}",
+            fix="rustup component add clippy",
+        )
+    rest = args.rest[: args.rest.index("--")] if "--" in args.rest else args.rest
+    lints = [*(["--no-deps"] if "--no-deps" in rest else []), *args.trailing]
+    env = {"CLIPPY_ARGS": "".join(f"{lint}__CLIPPY_HACKERY__" for lint in lints)}
+    return "check", tuple(word for word in rest if word != "--no-deps"), tool.clippy_driver, env
+
+
+def _refuse_what_writes_sources(args: CargoArgs) -> None:
+    if args.fix:
+        raise UsageError(
+            "clippy --fix writes into the sources, which are read-only here",
+            hint="look at the suggestions with cargo-sandbox clippy, then apply them in your editor",
+        )
+
+
+def _toml_string(text: str) -> str:
+    import json
+
+    return json.dumps(text, ensure_ascii=False)

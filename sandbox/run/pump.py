@@ -1,0 +1,295 @@
+"""The loop of a live run: frames in, bytes out, events to the record and the judge, signals and limits to the guard.
+
+One thread, `poll(2)`, bounded memory. The guard stops reading from the build when we don't keep up, so nothing is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.engine.protocol import Session
+from sandbox.errors import SetupError
+from sandbox.run.terminal import TerminalFilter
+from sandbox.run.watchdog import Watchdog
+from sandbox.trace import frames
+
+_CHUNK = 256 * 1024
+_MAX_ENGINE_ERRORS = 64 * 1024
+# After the guard was told to end everything it must be gone within this time, or the engine ends it.
+_END_S = 10.0
+
+
+@dataclass(slots=True)
+class Sinks:
+    """Where things go. All callables are cheap and never raise."""
+
+    output: Callable[[int, bytes], None]
+    events: Callable[[bytes], None]
+    unit: Callable[[dict[str, Any]], None]
+    state: Callable[[dict[str, Any]], None]
+    program: Callable[[], None]
+    tick: Callable[[], None]
+
+
+@dataclass(slots=True)
+class Ending:
+    """How the container ended. `exit` is the guard's last word, None when it died without one."""
+
+    exit: dict[str, Any] | None = None
+    limit: str = ""
+    stopped: str = ""
+    interrupted: int = 0
+    engine_errors: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+class Pump:
+    """Runs one session to its end. `config` is the encoded first frame to the guard."""
+
+    def __init__(
+        self,
+        session: Session,
+        config: bytes,
+        sinks: Sinks,
+        watchdog: Watchdog,
+        *,
+        filter_stdout: bool,
+        filter_stderr: bool,
+    ) -> None:
+        self._session = session
+        self._sinks = sinks
+        self._watchdog = watchdog
+        self._stdin_fd: int | None = None
+        self._poll = select.poll()
+        self._filters = {
+            1: TerminalFilter() if filter_stdout else None,
+            2: TerminalFilter() if filter_stderr else None,
+        }
+        self._decoder = frames.FrameDecoder()
+        self._to_guard = bytearray(config)
+        self._errors = bytearray()
+        self._ending = Ending()
+        self._quit_sent = False
+        self._kill_at: Watchdog | None = None
+        self._closed_stdout = {1: False, 2: False}
+
+    def stop(self, why: str) -> None:
+        """End the build at once, because of what it did."""
+        if not self._ending.stopped:
+            self._ending.stopped = why
+        self._quit()
+
+    def forward_input(self, fd: int) -> None:
+        """From now on, what comes in on `fd` is the program's input. Not earlier: cargo reads none, and what nobody
+        reads must stay for the next command of the user's script."""
+        if self._stdin_fd is None:
+            self._stdin_fd = fd
+            self._poll.register(fd, select.POLLIN)
+
+    def run(self) -> Ending:
+        """Pump until the container has ended. Raises SetupError when the guard reports a wall that can't stand."""
+        with _signals(self._on_signal) as wake_fd:
+            self._loop(wake_fd)
+        for number in (1, 2):
+            held = self._filters[number]
+            if held is not None:
+                self._write(number, held.finish())
+        self._session.wait(_END_S)
+        self._session.kill()
+        self._ending.engine_errors = self._errors.decode("utf-8", "replace")
+        return self._ending
+
+    def _loop(self, wake_fd: int) -> None:
+        session = self._session
+        os.set_blocking(session.stdin_fd, False)
+        poll = self._poll
+        poll.register(session.stdout_fd, select.POLLIN)
+        poll.register(session.stderr_fd, select.POLLIN)
+        poll.register(wake_fd, select.POLLIN)
+        sending = False
+        while True:
+            if bool(self._to_guard) != sending:
+                sending = not sending
+                if sending:
+                    poll.register(session.stdin_fd, select.POLLOUT)
+                else:
+                    with contextlib.suppress(KeyError):
+                        poll.unregister(session.stdin_fd)
+            for fd, what in poll.poll(min(self._watchdog.wait_s() + 0.01, 1.0) * 1000):
+                if fd == session.stdout_fd:
+                    chunk = os.read(fd, _CHUNK)
+                    if not chunk:
+                        return
+                    for frame in self._decoder.feed(chunk):
+                        self._frame(frame.kind, frame.payload)
+                elif fd == session.stderr_fd:
+                    text = os.read(fd, 4096)
+                    self._errors += text[: _MAX_ENGINE_ERRORS - len(self._errors)]
+                    if not text:
+                        poll.unregister(fd)
+                elif fd == session.stdin_fd:
+                    self._send(what)
+                elif fd == wake_fd:
+                    os.read(fd, 64)
+                elif fd == self._stdin_fd:
+                    self._input(poll)
+            self._sinks.tick()
+            broken = self._watchdog.tick()
+            if broken and not self._ending.limit and self._ending.exit is None:
+                self._ending.limit = broken
+                self._quit()
+            if self._kill_at is not None and self._kill_at.tick():
+                session.kill()
+
+    def _frame(self, kind: str, payload: bytes) -> None:
+        if kind == "O":
+            self._output(1, payload)
+        elif kind == "E":
+            self._output(2, payload)
+        elif kind == "V":
+            self._sinks.events(payload)
+        elif kind == "U":
+            self._sinks.unit(_object(payload))
+        elif kind == "S":
+            self._sinks.state(_object(payload))
+        elif kind == "P":
+            self._filters = {1: None, 2: None}
+            self._sinks.program()
+        elif kind == "X":
+            self._ending.exit = _object(payload)
+        elif kind == "F":
+            failure = _object(payload)
+            self._session.kill()
+            raise SetupError(
+                f"the {failure.get('wall')} wall can't be put up: {failure.get('why')}",
+                wall=str(failure.get("wall")),
+                why=str(failure.get("why")),
+                fix="this kernel or container lacks what the wall needs (user notification >= 5.5, Landlock >= 5.13)",
+            )
+
+    def _output(self, number: int, data: bytes) -> None:
+        self._sinks.output(number, data)
+        held = self._filters[number]
+        self._write(number, held.feed(data) if held is not None else data)
+
+    def _write(self, number: int, data: bytes) -> None:
+        if self._closed_stdout[number]:
+            return
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(number, view) :]
+            except BlockingIOError:
+                select.select([], [number], [], 1.0)
+            except OSError:
+                # Whoever read our output has gone; cargo would see the same and end. Finish the record first.
+                self._closed_stdout[number] = True
+                self._queue(frames.encode_signal(signal.SIGPIPE))
+                self._quit()
+                return
+
+    def _input(self, poll: select.poll) -> None:
+        assert self._stdin_fd is not None
+        if len(self._to_guard) > 4 * _CHUNK:
+            return
+        try:
+            data = os.read(self._stdin_fd, 65536)
+        except OSError:
+            data = b""
+        if data:
+            self._queue(frames.encode_input(data))
+        else:
+            poll.unregister(self._stdin_fd)
+            self._queue(frames.encode_input_end())
+
+    def _send(self, what: int) -> None:
+        if what & (select.POLLERR | select.POLLHUP):
+            self._to_guard.clear()
+            return
+        try:
+            sent = os.write(self._session.stdin_fd, self._to_guard[:65536])
+        except BlockingIOError:
+            return
+        except OSError:
+            self._to_guard.clear()
+            return
+        del self._to_guard[:sent]
+
+    def _queue(self, frame: bytes) -> None:
+        self._to_guard += frame
+
+    def _quit(self) -> None:
+        if self._quit_sent:
+            return
+        self._quit_sent = True
+        self._queue(frames.encode_quit())
+        from sandbox.plan.model import Limits
+
+        self._kill_at = Watchdog(Limits(wall_s=_END_S, free_disk_bytes=0, processes=0), 0, "/")
+
+    def _on_signal(self, number: int) -> None:
+        if number == signal.SIGWINCH:
+            self._queue(frames.encode_window(*_terminal_size()))
+        elif number == signal.SIGTSTP:
+            self._queue(frames.encode_signal(signal.SIGSTOP))
+            self._send(0)
+            os.kill(os.getpid(), signal.SIGSTOP)
+            self._queue(frames.encode_signal(signal.SIGCONT))
+        elif self._ending.interrupted:
+            self._quit()
+        else:
+            self._ending.interrupted = number
+            self._queue(frames.encode_signal(number))
+
+
+def _object(payload: bytes) -> dict[str, Any]:
+    data = json.loads(payload)
+    return data if isinstance(data, dict) else {}
+
+
+def _terminal_size() -> tuple[int, int]:
+    """Rows and columns of the terminal on stderr or stdout."""
+    import fcntl
+    import termios
+
+    for fd in (2, 1, 0):
+        try:
+            rows, columns, _, _ = struct.unpack("HHHH", fcntl.ioctl(fd, termios.TIOCGWINSZ, b"\0" * 8))
+        except OSError:
+            continue
+        if rows and columns:
+            return rows, columns
+    return 24, 80
+
+
+@contextlib.contextmanager
+def _signals(handler: Callable[[int], None]) -> Iterator[int]:
+    """Hand the signals of a terminal to `handler`, and wake the poll through the fd that this yields."""
+    read_fd, write_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGWINCH, signal.SIGTSTP)
+    old_wake = signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
+    old = {}
+    for number in numbers:
+        before = signal.getsignal(number)
+        if before is signal.SIG_IGN and number in (signal.SIGHUP, signal.SIGINT, signal.SIGTSTP):
+            continue
+        old[number] = signal.signal(number, lambda got, _frame: handler(got))
+    try:
+        yield read_fd
+    finally:
+        for number, before in old.items():
+            signal.signal(number, before)
+        signal.set_wakeup_fd(old_wake)
+        os.close(read_fd)
+        os.close(write_fd)
+
+
+terminal_size = _terminal_size

@@ -1,0 +1,153 @@
+"""Takes what the guard reports of a live run to its record, its judge and its ledger."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.judge.first import Judge
+from sandbox.judge.model import Completeness, Finding, at_least
+from sandbox.trace.ledger import Ledger
+from sandbox.trace.writer import RunWriter
+
+
+class Recorder:
+    """Sinks of a live run. `on_violation` is called once for each new finding that must stop the build."""
+
+    def __init__(
+        self,
+        writer: RunWriter,
+        judge: Judge,
+        ledger: Ledger,
+        kill_at: str,
+        on_violation: Callable[[Finding], None],
+    ) -> None:
+        self._writer = writer
+        self._judge = judge
+        self._ledger = ledger
+        self._kill_at = kill_at
+        self._on_violation = on_violation
+        self.starts: dict[str, dict[str, Any]] = {}
+        self.ends: dict[str, dict[str, Any]] = {}
+        self.roles: Counter[str] = Counter()
+        self.state: dict[str, Any] = {}
+        self.listed = 0
+        self.last_sequence = 0
+        self.reasons: list[str] = []
+        self.key_units: dict[str, str] = {}
+        self._program_started: Callable[[], None] | None = None
+
+    def when_program_starts(self, act: Callable[[], None]) -> None:
+        """Call `act` once, when cargo has finished building and starts the first program."""
+        self._program_started = act
+
+    def events(self, payload: bytes) -> None:
+        """A frame of events: stored as it came, then judged line by line."""
+        self._writer.events(payload)
+        for line in payload.splitlines():
+            try:
+                event = json.loads(line)
+            except ValueError:
+                self._hole("an event could not be read")
+                continue
+            self.listed += 1
+            sequence = event.get("seq", 0)
+            if sequence != self.last_sequence + 1:
+                self._hole(f"events between {self.last_sequence} and {sequence} are missing")
+            self.last_sequence = sequence
+            finding = self._judge.event(event)
+            if finding is not None:
+                self._found(finding)
+
+    def unit(self, record: dict[str, Any]) -> None:
+        """A unit begins or ends."""
+        self._writer.unit(json.dumps(record, separators=(",", ":")).encode() + b"\n")
+        name = str(record.get("unit"))
+        for finding in self._judge.unit(record):
+            self._found(finding)
+        if record.get("event") == "start":
+            self.starts[name] = record
+            role = str(record.get("role"))
+            self.roles[role] += 1
+            self._ledger.begin(record)
+            if role == "program":
+                self.program()
+            return
+        self.ends[name] = record
+        start = self.starts.get(name)
+        if start is not None:
+            self._ledger_entry(name)
+
+    def program(self) -> None:
+        """The build proper is over."""
+        act, self._program_started = self._program_started, None
+        if act is not None:
+            act()
+
+    def see_state(self, state: dict[str, Any]) -> None:
+        """The guard's first frame: what this kernel gave it."""
+        self.state = state
+
+    def tick(self) -> None:
+        """Let buffered parts of the record reach the disk."""
+        self._writer.tick(time.monotonic())
+
+    def completeness(self, ending: dict[str, Any] | None) -> Completeness:
+        """The counters and what they mean. Without the guard's last frame the record has a hole by definition."""
+        reasons = list(self.reasons)
+        data = ending or {}
+        if ending is None:
+            reasons.append("the guard ended without its last word")
+        else:
+            if data.get("written") != self.listed:
+                reasons.append(f"the guard wrote {data.get('written')} events, {self.listed} arrived")
+            for name, words in (("unreadable", "calls could not be read"), ("lost", "events were lost")):
+                if data.get(name):
+                    reasons.append(f"{data[name]} {words}")
+        if self._ledger.failed:
+            reasons.append(f"the ledger could not be written: {self._ledger.failed}")
+        if self._writer.failed:
+            reasons.append(f"the record could not be written: {self._writer.failed}")
+        if self._judge.dropped:
+            reasons.append(f"{self._judge.dropped} more findings were not kept")
+        return Completeness(
+            seen=int(data.get("seen") or 0),
+            listed=self.listed,
+            quiet=int(data.get("quiet") or 0),
+            unreadable=int(data.get("unreadable") or 0),
+            lost=int(data.get("lost") or 0),
+            reasons=tuple(reasons),
+        )
+
+    def settle(self, since_ns: int) -> None:
+        """Complete the ledger: units that did not tell their fingerprint folder, findings that came after the end.
+
+        `since_ns`: wall-clock time from before the container was started, as `time.time_ns()`.
+        """
+        for key in self._ledger.settle(since_ns):
+            self.key_units.setdefault(key, "")
+        late = {finding.unit for finding in self._judge.findings()}
+        for key, name in self.key_units.items():
+            if name in late:
+                self._ledger.amend(key, self._findings_of(name))
+
+    def _ledger_entry(self, name: str) -> None:
+        key = self._ledger.record(self.ends[name], self.starts[name], self._writer.id, self._findings_of(name))
+        if key is not None:
+            self.key_units[key] = name
+
+    def _findings_of(self, name: str) -> list[dict[str, Any]]:
+        found = (finding for finding in self._judge.findings() if finding.unit == name)
+        return [finding.to_json() | {"run": self._writer.id} for finding in found]
+
+    def _found(self, finding: Finding) -> None:
+        self._writer.finding(finding.to_json())
+        if at_least(finding.severity, self._kill_at):
+            self._on_violation(finding)
+
+    def _hole(self, reason: str) -> None:
+        if len(self.reasons) < 20:
+            self.reasons.append(reason)

@@ -1,0 +1,270 @@
+"""The resolve step: lock file, downloads and facts about the workspace, by cargo in a container of its own.
+
+When nothing that it depends on has changed since the last time, the stored facts are used and nothing is started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sandbox.cargo.metadata import Facts
+from sandbox.engine.protocol import Engine
+from sandbox.errors import SandboxError, SetupError
+from sandbox.plan.check import check
+from sandbox.plan.facts import HostFacts, Policy, SystemEntry, ToolFacts
+from sandbox.plan.resolve import CONFIG_FOLDER, resolve_plan
+from sandbox.run.capture import Captured, capture
+
+
+class ResolveFailed(SandboxError):
+    """Cargo could not resolve or fetch; its own words have been shown already."""
+
+    exit_code = 101
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to resolve. `stamps` are the files whose change makes the stored facts void."""
+
+    manifest: str
+    workspace: str
+    lock_file: str
+    roots: tuple[str, ...]
+    files: tuple[str, ...]
+    stamps: tuple[str, ...]
+    platforms: tuple[str, ...]
+    cargo_home: str
+    prepared: str
+    locked: bool
+    offline: bool
+    quiet: bool
+    dropped: tuple[str, ...]
+    configs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolIdentity:
+    """What the toolchain says of itself: version lines and the host triple."""
+
+    cargo: str
+    rustc: str
+    host: str
+
+    def cargo_version(self) -> tuple[int, int]:
+        """Major and minor version; (0, 0) when the line is not understood."""
+        parts = self.cargo.split()
+        numbers = parts[1].split(".") if len(parts) > 1 else []
+        if len(numbers) < 2 or not (numbers[0].isdigit() and numbers[1].isdigit()):
+            return (0, 0)
+        return int(numbers[0]), int(numbers[1])
+
+
+def identify(
+    engine: Engine, host: HostFacts, tool: ToolFacts, policy: Policy, prepared: str, cache: str
+) -> ToolIdentity:
+    """Ask the toolchain in a container without network or project, once for each version of its files."""
+    key = _stamp((tool.cargo, tool.rustc, os.path.realpath(tool.rustc)))
+    path = os.path.join(cache, "toolchains", hashlib.sha256(f"{tool.cargo}\0{key}".encode()).hexdigest()[:24])
+    with contextlib.suppress(OSError, ValueError, TypeError), open(path, encoding="utf-8") as stored:
+        return ToolIdentity(**json.load(stored))
+    answers = []
+    for command in ((tool.cargo, "-V"), (tool.rustc, "-vV")):
+        plan = resolve_plan(
+            host, tool, policy, command=command, roots=(), files=(), overlay="", workspace="",
+            cargo_home="", prepared=prepared, offline=True,
+        )  # fmt: skip
+        done = capture(engine, check(plan, host.homes, prepared), lambda line: None)
+        if done.status != 0:
+            words = done.err.decode("utf-8", "replace").strip()
+            raise SetupError(
+                f"{command[0]} doesn't run in the container: {words[:500]}",
+                wall="toolchain",
+                why="bubblewrap or the toolchain failed to start",
+                fix="try it by hand: cargo-sandbox plan build prints the mounts",
+            )
+        answers.append(done.out.decode("utf-8", "replace"))
+    fields = dict(line.partition(": ")[::2] for line in answers[1].splitlines() if ": " in line)
+    identity = ToolIdentity(answers[0].strip(), answers[1].splitlines()[0], fields.get("host", ""))
+    _store(path, json.dumps({"cargo": identity.cargo, "rustc": identity.rustc, "host": identity.host}))
+    return identity
+
+
+def resolve(engine: Engine, host: HostFacts, tool: ToolFacts, policy: Policy, request: Request, cache: str) -> Facts:
+    """The facts of a workspace, from the store when nothing changed, else by cargo.
+
+    Raises ResolveFailed with cargo's words already on stderr, SetupError when the lock file can't be written.
+    """
+    name = hashlib.sha256("\0".join((request.manifest, *request.platforms)).encode()).hexdigest()[:24]
+    path = os.path.join(cache, "facts", name)
+    key = _facts_key(tool, request)
+    stored = _load(path, key)
+    if stored is not None:
+        return stored
+    done = None
+    if os.path.exists(request.lock_file):
+        done = _metadata(engine, host, tool, policy, request, overlay="", locked=True, silent=not request.locked)
+        if done.status != 0 and request.locked:
+            raise ResolveFailed("the dependencies could not be resolved")
+    if done is None or done.status != 0:
+        if request.locked:
+            done = _metadata(engine, host, tool, policy, request, overlay="", locked=True, silent=False)
+        else:
+            done = _with_new_lock(engine, host, tool, policy, request)
+        if done.status != 0:
+            raise ResolveFailed("the dependencies could not be resolved")
+    facts = Facts.from_metadata(done.out)
+    _store(path, f"{_facts_key(tool, request)}\n{facts.to_json()}")
+    return facts
+
+
+def _with_new_lock(engine: Engine, host: HostFacts, tool: ToolFacts, policy: Policy, request: Request) -> Captured:
+    """Let cargo write a lock file into a folder of ours, and copy it to the workspace as cargo would have."""
+    overlay = tempfile.mkdtemp(prefix="resolve-", dir=_folder(os.path.dirname(request.prepared)))
+    try:
+        new = os.path.join(overlay, "Cargo.lock")
+        if os.path.exists(request.lock_file):
+            shutil.copyfile(request.lock_file, new, follow_symlinks=False)
+        done = _metadata(engine, host, tool, policy, request, overlay=overlay, locked=False, silent=False)
+        if done.status == 0 and os.path.isfile(new) and not os.path.islink(new):
+            _replace_lock(new, request.lock_file)
+        return done
+    finally:
+        shutil.rmtree(overlay, ignore_errors=True)
+
+
+def _replace_lock(new: str, lock_file: str) -> None:
+    with open(new, "rb") as source:
+        content = source.read()
+    try:
+        fd = os.open(lock_file, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        with os.fdopen(fd, "wb") as out:
+            out.truncate()
+            out.write(content)
+    except OSError as error:
+        raise SetupError(
+            f"can't write {lock_file}: {error.strerror}",
+            wall="resolve",
+            why="the workspace has no current lock file",
+            fix="make the workspace writable once, or run cargo generate-lockfile in a copy of it",
+        ) from error
+
+
+def _metadata(
+    engine: Engine,
+    host: HostFacts,
+    tool: ToolFacts,
+    policy: Policy,
+    request: Request,
+    *,
+    overlay: str,
+    locked: bool,
+    silent: bool,
+) -> Captured:
+    command = [tool.cargo]
+    for name in request.configs:
+        command += ["--config", f"{CONFIG_FOLDER}/{name}"]
+    command += ["metadata", "--format-version", "1", "--all-features", "--manifest-path", request.manifest]
+    for platform in request.platforms:
+        command += ["--filter-platform", platform]
+    if request.quiet:
+        command.append("--quiet")
+    if locked:
+        command.append("--locked")
+    if request.offline:
+        command.append("--offline")
+    os.makedirs(request.cargo_home, exist_ok=True)
+    plan = resolve_plan(
+        host, tool, policy, command=tuple(command), roots=request.roots, files=request.files, overlay=overlay,
+        workspace=request.workspace, cargo_home=request.cargo_home, prepared=request.prepared,
+        offline=request.offline, entries=tuple(_entries(request.workspace)) if overlay else (),
+        dropped=request.dropped, configs=request.configs,
+    )  # fmt: skip
+    shown: list[bytes] = []
+
+    def on_line(line: bytes) -> None:
+        shown.append(line)
+        if not silent and not request.quiet and line.lstrip().split(b" ")[0] in _STATUS:
+            _show(line)
+
+    done = capture(engine, check(plan, host.homes, request.prepared, (request.cargo_home, overlay)), on_line)
+    if done.status != 0 and not silent:
+        for line in shown:
+            if line.lstrip().split(b" ")[0] not in _STATUS:
+                _show(line)
+    return done
+
+
+_STATUS = frozenset(
+    b"Updating Locking Adding Downloading Downloaded Removing Upgrading Downgrading Unchanged Blocking Cloning "
+    b"Fetching Fetch".split()
+)
+
+
+def _show(line: bytes) -> None:
+    from sandbox.report.render import render_untrusted
+
+    print(render_untrusted(line.decode("utf-8", "replace"), 4000), file=sys.stderr)
+
+
+def _entries(workspace: str) -> Iterator[SystemEntry]:
+    """The workspace root's entries as mounts: links stay links, the lock file is left out."""
+    for entry in sorted(os.scandir(workspace), key=lambda found: found.name):
+        if entry.name == "Cargo.lock":
+            continue
+        if entry.is_symlink():
+            yield SystemEntry(entry.name, os.readlink(entry.path))
+        elif entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False):
+            yield SystemEntry(entry.name)
+
+
+def _facts_key(tool: ToolFacts, request: Request) -> str:
+    stamps = _stamp((request.lock_file, *request.stamps))
+    text = "\0".join((tool.cargo, request.workspace, request.cargo_home, request.prepared, *request.platforms, stamps))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _stamp(paths: tuple[str, ...]) -> str:
+    parts = []
+    for path in paths:
+        try:
+            state = os.stat(path)
+            parts.append(f"{path}:{state.st_ino}:{state.st_size}:{state.st_mtime_ns}:{state.st_ctime_ns}")
+        except OSError:
+            parts.append(f"{path}:-")
+    return "\n".join(parts)
+
+
+def _load(path: str, key: str) -> Facts | None:
+    """Stored facts if they are for this key and every fetched source that they name is still there."""
+    try:
+        with open(path, encoding="utf-8") as stored:
+            known, _, text = stored.read().partition("\n")
+    except (OSError, ValueError):
+        return None
+    facts = Facts.from_json(text) if known == key else None
+    if facts is None or not all(os.path.exists(package.manifest_path) for package in facts.packages):
+        return None
+    return facts
+
+
+def _store(path: str, text: str) -> None:
+    """Keep for the next time; a cache that can't be written only costs time."""
+    with contextlib.suppress(OSError):
+        folder = _folder(os.path.dirname(path))
+        fd, fresh = tempfile.mkstemp(dir=folder)
+        with os.fdopen(fd, "w", encoding="utf-8") as out:
+            out.write(text)
+        os.replace(fresh, path)
+
+
+def _folder(path: str) -> str:
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    return path

@@ -1,0 +1,61 @@
+"""Walls taken down one by one, for tests only: an attack that a wall stops must succeed once that wall is away.
+
+Only a source checkout listens to the variable (as with `sandbox.guard.guard.TEST_VARIABLE`): in an installed package
+nothing in the environment may weaken a plan. Walls that are the guard's own also need a guard compiled for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sandbox.plan.model import Mount, Plan
+from sandbox.resources import is_checkout
+
+TEST_VARIABLE = "CARGO_SANDBOX_TEST_BREAK"
+
+_OWN_FILES = ("sources", "cargo home")
+
+
+def removed_walls(env: Mapping[str, str]) -> tuple[str, ...]:
+    """The names in the variable, separated by commas; none outside a source checkout."""
+    text = env.get(TEST_VARIABLE, "")
+    return tuple(name for name in text.split(",") if name) if text and is_checkout() else ()
+
+
+def without_walls(plan: Plan, env: Mapping[str, str]) -> Plan:
+    """The plan without the walls in `plan.removed_walls` that are made of mounts, namespaces and variables.
+
+    network      the host's network namespace
+    home         the caller's own home directory instead of a fresh one with decoys
+    environment  every variable of the caller
+    dotenv       `.env*` files unmasked
+    readonly     sources and cargo's home writable
+    show=PATH    one more directory or file of the host, read-only
+    landlock99   ask for a Landlock that no kernel has
+
+    Other names are left to the guard. A plan that names no wall comes back as it is.
+    """
+    for name in plan.removed_walls:
+        mounts = plan.mounts
+        if name == "network":
+            plan = replace(plan, network=True)
+        elif name == "home":
+            hidden = [mount.target for mount in mounts if mount.why in ("fresh home", "fresh cargo home")]
+            kept = tuple(m for m in mounts if m.target not in hidden and m.why not in ("decoy", "cargo home"))
+            own = tuple(Mount("ro", path, path, why="wall removed") for path in hidden)
+            place = next(index for index, mount in enumerate(mounts) if mount.target == hidden[0])
+            plan = replace(plan, mounts=(*kept[:place], *own, *kept[place:]))
+        elif name == "environment":
+            plan = replace(plan, env=tuple(sorted((dict(env) | dict(plan.env)).items())))
+        elif name == "dotenv":
+            plan = replace(plan, mounts=tuple(mount for mount in mounts if mount.why != "masked"))
+        elif name == "readonly":
+            opened = (replace(m, kind="rw") if m.kind == "ro" and m.why in _OWN_FILES else m for m in mounts)
+            plan = replace(plan, mounts=tuple(opened))
+        elif name == "landlock99":
+            plan = replace(plan, require_landlock=99)
+        elif name.startswith("show="):
+            path = name.removeprefix("show=")
+            plan = replace(plan, mounts=(*mounts, Mount("ro", path, path, why="wall removed")))
+    return plan

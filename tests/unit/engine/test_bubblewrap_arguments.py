@@ -1,0 +1,72 @@
+"""A plan becomes bwrap's arguments one to one."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+
+from sandbox.engine.bubblewrap import Bubblewrap, _arguments
+from sandbox.engine.fake import FakeEngine
+from sandbox.errors import EngineUnavailable
+from sandbox.plan.model import Limits, Mount, Plan
+
+PLAN = Plan(
+    command=("/opt/cargo", "build"),
+    cwd="/work",
+    mounts=(
+        Mount("ro", "/usr", "/usr"),
+        Mount("tmpfs", "/tmp", size=5, mode=0o1777),
+        Mount("symlink", "/bin", "usr/bin"),
+        Mount("rw", "/work/target", "/work/target"),
+        Mount("proc", "/proc"),
+        Mount("dev", "/dev"),
+    ),
+    env=(("A", "1"),),
+    limits=Limits(),
+    recorded=True,
+)
+
+
+def test_a_recorded_build_has_no_network_no_capability_and_the_guard_as_first_process() -> None:
+    words = list(_arguments(PLAN))
+    for wanted in ("--unshare-net", "--unshare-user", "--unshare-pid", "--unshare-ipc", "--as-pid-1", "--die-with-parent"):
+        assert wanted in words
+    assert words[words.index("--cap-drop") + 1] == "ALL"
+    assert words[words.index("--remount-ro") + 1] == "/"
+    assert "--setenv" not in words
+
+
+def test_mounts_keep_their_order_and_kind() -> None:
+    words = list(_arguments(PLAN))
+    text = " ".join(words)
+    assert "--ro-bind /usr /usr --size 5 --perms 1777 --tmpfs /tmp --symlink usr/bin /bin" in text
+    assert "--bind /work/target /work/target" in text
+
+
+def test_only_a_plan_that_says_so_has_network() -> None:
+    words = list(_arguments(dataclasses.replace(PLAN, network=True, recorded=False)))
+    assert "--unshare-net" not in words
+    assert words[words.index("--setenv") :][:3] == ["--setenv", "A", "1"]
+
+
+def test_without_bwrap_the_engine_is_unavailable_and_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda *_args, **_kwargs: None)
+    with pytest.raises(EngineUnavailable) as caught:
+        Bubblewrap()
+    assert caught.value.exit_code == 125
+    assert "apt install bubblewrap" in caught.value.hint
+
+
+def test_the_fake_engine_says_its_frames_and_keeps_what_it_was_told() -> None:
+    engine = FakeEngine(b"hello", status=3)
+    session = engine.start(PLAN)
+    os.write(session.stdin_fd, b"config")
+    assert os.read(session.stdout_fd, 100) == b"hello"
+    assert session.wait(5) == 3
+    session.close()
+    assert engine.plans == [PLAN]

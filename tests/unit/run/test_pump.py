@@ -1,0 +1,103 @@
+"""The loop of a run, fed by an engine that only speaks: order, bounds, and the guard's failure modes."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from typing import Any
+
+import pytest
+
+from sandbox.engine.fake import FakeEngine
+from sandbox.errors import SetupError
+from sandbox.plan.model import Limits, Plan
+from sandbox.run.pump import Ending, Pump, Sinks
+from sandbox.run.watchdog import Watchdog
+
+PLAN = Plan(command=("/c",), cwd="/", mounts=(), env=(), limits=Limits(), recorded=True)
+
+
+def frame(kind: str, payload: Any) -> bytes:
+    data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    return struct.pack("<BI", ord(kind), len(data)) + data
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.output = bytearray()
+        self.events: list[bytes] = []
+        self.units: list[dict[str, Any]] = []
+        self.programs = 0
+
+    def sinks(self) -> Sinks:
+        return Sinks(
+            output=lambda _stream, data: self.output.extend(data),
+            events=self.events.append,
+            unit=self.units.append,
+            state=lambda _state: None,
+            program=self._program,
+            tick=lambda: None,
+        )
+
+    def _program(self) -> None:
+        self.programs += 1
+
+
+def pumped(frames: bytes, heard: Heard, limits: Limits | None = None, terminal: bool = False) -> tuple[Ending, FakeEngine]:
+    engine = FakeEngine(frames)
+    session = engine.start(PLAN)
+    watchdog = Watchdog(limits or Limits(wall_s=30, free_disk_bytes=0), os.getpid(), "/")
+    pump = Pump(session, b"CONFIG", heard.sinks(), watchdog, filter_stdout=terminal, filter_stderr=terminal)
+    try:
+        return pump.run(), engine
+    finally:
+        session.close()
+
+
+def test_output_goes_out_and_events_go_to_the_record(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    heard = Heard()
+    frames = frame("S", {"v": 1}) + frame("O", b"out\x1b[2J") + frame("E", b"err") + frame("V", b'{"seq":1}\n')
+    ending, engine = pumped(frames + frame("U", {"unit": "u1"}) + frame("X", {"code": 0}), heard)
+    captured = capfdbinary.readouterr()
+    assert (captured.out, captured.err) == (b"out\x1b[2J", b"err")
+    assert heard.events == [b'{"seq":1}\n']
+    assert heard.units == [{"unit": "u1"}]
+    assert ending.exit == {"code": 0}
+    assert engine.sessions[0].received.startswith(b"CONFIG")
+
+
+def test_on_a_terminal_the_output_is_filtered_until_the_program_starts(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    heard = Heard()
+    frames = frame("O", b"a\x1b[2Jb") + frame("P", b"") + frame("O", b"\x1b[2J") + frame("X", {"code": 0})
+    pumped(frames, heard, terminal=True)
+    assert capfdbinary.readouterr().out == b"ab\x1b[2J"
+    assert heard.programs == 1
+    assert heard.output == b"a\x1b[2Jb\x1b[2J"
+
+
+def test_a_wall_that_the_guard_cannot_put_up_is_a_setup_error() -> None:
+    with pytest.raises(SetupError) as caught:
+        pumped(frame("F", {"wall": "landlock", "why": "not in this kernel"}), Heard())
+    assert caught.value.exit_code == 121
+    assert "landlock" in str(caught.value)
+
+
+def test_a_guard_that_dies_without_a_last_word_leaves_no_exit() -> None:
+    ending, _ = pumped(frame("O", b""), Heard())
+    assert ending.exit is None
+
+
+def test_the_time_limit_tells_the_guard_to_end_everything() -> None:
+    class Silent(FakeEngine):
+        pass
+
+    heard = Heard()
+    engine = Silent(frame("S", {"v": 1}) * 200_000 + frame("X", {"code": 0}))
+    session = engine.start(PLAN)
+    pump = Pump(session, b"", heard.sinks(), Watchdog(Limits(wall_s=0.001), 0, "/"), filter_stdout=False, filter_stderr=False)
+    ending = pump.run()
+    assert "time limit" in ending.limit
+    session.close()
