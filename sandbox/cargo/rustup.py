@@ -128,10 +128,9 @@ def _from_directories(
 
 def _toolchain_file(file: Path, text: str) -> dict[str, Any]:
     """The `[toolchain]` table. A file without extension may hold just a channel on its only line."""
-    lines = text.splitlines()
-    if not lines:
+    if not text:
         raise _bad_file(file, "it is empty")
-    if len(lines) == 1 and file.suffix != ".toml":
+    if "\n" not in text.removesuffix("\n") and file.suffix != ".toml":
         channel = text.strip()
         if not channel:
             raise _bad_file(file, "it is empty")
@@ -144,6 +143,10 @@ def _toolchain_file(file: Path, text: str) -> dict[str, Any]:
         if not isinstance(table, dict):
             raise _bad_file(file, "it has no [toolchain] table")
         section = table
+        if not section.keys() & {"channel", "path", "components", "targets"}:
+            raise _bad_file(file, "its [toolchain] table says nothing")
+        if not isinstance(section.get("channel", ""), str):
+            raise _bad_file(file, "its channel is no text")
     if "path" in section:
         path = str(section["path"])
         raise ToolchainError(

@@ -61,7 +61,7 @@ def build_environment(
     }
     if build.workspace_wrapper:
         env["RUSTC_WORKSPACE_WRAPPER"] = build.workspace_wrapper
-    set_here = ("HOME", "USER", "LOGNAME", "PATH", "TMPDIR", "SHELL", "PWD", "OLDPWD", "SHLVL", "_", "CARGO_HOME")
+    set_here = ("HOME", "USER", "LOGNAME", "PATH", "TMPDIR", "PWD", "OLDPWD", "SHLVL", "_", "CARGO_HOME")
     return env, tuple(name for name in withheld if name not in env and name not in set_here)
 
 

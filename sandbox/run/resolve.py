@@ -108,6 +108,15 @@ def resolve(engine: Engine, host: HostFacts, tool: ToolFacts, policy: Policy, re
     stored = _load(path, key)
     if stored is not None:
         return stored
+    with _notice(request.quiet):
+        done = _run_cargo(engine, host, tool, policy, request)
+    facts = Facts.from_metadata(done.out)
+    _store(path, f"{_facts_key(tool, request)}\n{facts.to_json()}")
+    return facts
+
+
+def _run_cargo(engine: Engine, host: HostFacts, tool: ToolFacts, policy: Policy, request: Request) -> Captured:
+    """With the lock file as it is if that will do, else with a new one, as cargo would."""
     done = None
     if os.path.exists(request.lock_file):
         done = _metadata(engine, host, tool, policy, request, overlay="", locked=True, silent=not request.locked)
@@ -120,9 +129,21 @@ def resolve(engine: Engine, host: HostFacts, tool: ToolFacts, policy: Policy, re
             done = _with_new_lock(engine, host, tool, policy, request)
         if done.status != 0:
             raise ResolveFailed("the dependencies could not be resolved")
-    facts = Facts.from_metadata(done.out)
-    _store(path, f"{_facts_key(tool, request)}\n{facts.to_json()}")
-    return facts
+    return done
+
+
+@contextlib.contextmanager
+def _notice(quiet: bool) -> Iterator[None]:
+    """On a terminal, say what the silence is about."""
+    if quiet or not os.isatty(2):
+        yield
+        return
+    sys.stderr.write("   Resolving dependencies (cargo in a container, no crate's code)")
+    sys.stderr.flush()
+    try:
+        yield
+    finally:
+        sys.stderr.write("\r\x1b[K")
 
 
 def _with_new_lock(engine: Engine, host: HostFacts, tool: ToolFacts, policy: Policy, request: Request) -> Captured:
@@ -211,7 +232,8 @@ _STATUS = frozenset(
 def _show(line: bytes) -> None:
     from sandbox.report.render import render_untrusted
 
-    print(render_untrusted(line.decode("utf-8", "replace"), 4000), file=sys.stderr)
+    start = "\r\x1b[K" if os.isatty(2) else ""
+    print(start + render_untrusted(line.decode("utf-8", "replace"), 4000), file=sys.stderr)
 
 
 def _entries(workspace: str) -> Iterator[SystemEntry]:

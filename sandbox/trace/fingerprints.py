@@ -177,7 +177,7 @@ def _believable(path: str) -> bool:
     try:
         names = set(os.listdir(path))
         for name in names:
-            helper = name.startswith("dep-") or (name.endswith(".json") and name[:-5] in names)
+            helper = name.startswith(("dep-", "output-")) or (name.endswith(".json") and name[:-5] in names)
             if not helper and name != "invoked.timestamp" and os.lstat(f"{path}/{name}").st_size:
                 return True
     except FileNotFoundError:

@@ -28,7 +28,8 @@ def test_a_plus_later_on_is_an_ordinary_argument() -> None:
 
 
 @pytest.mark.parametrize(
-    "argv", [[], ["+"], ["+nightly"], ["install"], ["sandbox"], ["--frobnicate", "build"], ["--", "build"], ["-x", "build"]]
+    "argv",
+    [[], ["+"], ["+nightly"], ["install"], ["sandbox"], ["--frobnicate", "build"], ["--", "build"], ["-x", "build"]],
 )
 def test_a_command_line_without_a_verb_of_ours_is_a_usage_error_with_advice(argv: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
@@ -128,7 +129,13 @@ def test_clippy_fix_is_told_apart() -> None:
 def test_global_options_before_the_verb_count_and_stay_in_place() -> None:
     args = split(["-C", "sub", "--config", "a=1", "-qZ", "x", "--offline", "build", "-j2"])
     assert args.before == ("-C", "sub", "--config", "a=1", "-qZ", "x", "--offline")
-    assert (args.directory, args.config, args.quiet, args.unstable, args.offline) == ("sub", ("a=1",), True, ("x",), True)
+    assert (args.directory, args.config, args.quiet, args.unstable, args.offline) == (
+        "sub",
+        ("a=1",),
+        True,
+        ("x",),
+        True,
+    )
     assert args.command("cargo") == ("cargo", *args.before, "build", "-j2")
 
 
@@ -151,7 +158,24 @@ def test_json_output_is_recognised() -> None:
 
 _WORDS = st.one_of(
     st.sampled_from(
-        ["--", "-", "", "-p", "-pv", "-qv", "-j", "-C", "-Z", "--target", "--config", "--config=", "--=", "-=", "-v", "build"]
+        [
+            "--",
+            "-",
+            "",
+            "-p",
+            "-pv",
+            "-qv",
+            "-j",
+            "-C",
+            "-Z",
+            "--target",
+            "--config",
+            "--config=",
+            "--=",
+            "-=",
+            "-v",
+            "build",
+        ]
     ),
     st.text(string.ascii_letters + string.digits + "-=+,./ \t\u00e9\udce9", max_size=8),
     st.text(max_size=8).map(lambda text: "--" + text),

@@ -69,7 +69,10 @@ def test_the_folder_follows_from_the_start_record(start: dict[str, Any], want: s
     assert fingerprint_dir(start) == want
 
 
-@given(st.dictionaries(st.sampled_from(["role", "package", "out_dir", "extra"]), st.text() | st.none() | st.integers()))
+PARTS = st.lists(st.sampled_from(["/", "..", ".", "build", "deps", "out", "a", "-", HASH, "\0", "fingerprint"]))
+
+
+@given(st.dictionaries(st.sampled_from(["package", "out_dir", "extra"]), PARTS.map("".join) | st.none() | st.integers()))
 def test_a_hostile_start_record_gives_a_clean_path_or_none(start: dict[str, Any]) -> None:
     path = fingerprint_dir(start | {"role": "rustc"})
     assert path is None or (path.startswith("/") and ".." not in path.split("/") and module.fingerprint_shape(path))
@@ -125,7 +128,7 @@ class Workspace:
         if found is None:
             return None
         words = shlex.split(found[1])
-        env = dict(word.split("=", 1) for word in words if re.match(r"[A-Z_]+=", word))
+        env = dict(word.split("=", 1) for word in words if re.match(r"[A-Za-z_][\w-]*=", word))
         if "CARGO_PKG_NAME" not in env:
             return None
         argv = words[len(env) :]
@@ -150,7 +153,7 @@ class Workspace:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace, list[dict[str, Any]], int]]:
     workspace = Workspace(tmp_path_factory.mktemp("real"))
     since = time.time_ns()
-    yield workspace, workspace.cargo("test", "--workspace", "--all-targets", "--no-run"), since
+    yield workspace, workspace.cargo("build", "--workspace", "--all-targets"), since
 
 
 def test_real_cargo_has_a_fingerprint_where_we_compute_it(
@@ -212,8 +215,7 @@ def test_a_stale_unit_runs_again_and_nothing_else_does(tmp_path: Path) -> None:
     path = fingerprint_dir(script)
     assert path is not None
     assert make_stale(workspace.build_dir, path)
-    again = workspace.cargo("build", "-p", "a-lib")
-    assert [start["role"] for start in again] == ["script", "rustc"]
+    assert workspace.cargo("build", "-p", "a-lib") == [script]
 
 
 def test_a_build_that_failed_leaves_nothing_that_cargo_would_believe(tmp_path: Path) -> None:

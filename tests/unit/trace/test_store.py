@@ -103,6 +103,7 @@ def test_the_list_tells_state_size_and_pin_of_each_run(store: RunStore, now: dat
     finished = make(store, now, size=1000)
     broken = make(store, now - days(1), finish=False)
     live = store.create(now - days(2))
+    live.write_header({})
     store.pin(broken)
     first, second, third = store.list()
     assert (first.id, first.status, first.pinned) == (finished, "finished", False)
@@ -177,10 +178,11 @@ def test_a_dry_run_names_what_it_would_delete_and_deletes_nothing(store: RunStor
 
 def test_a_live_run_is_never_deleted(store: RunStore, now: datetime) -> None:
     live = store.create(now - days(300))
+    live.write_header({})
     for age in range(3):
         make(store, now - days(age))
     assert len(store.prune(Policy(runs=1), now)) == 2
-    live.write_header({})
+    live.unit(b"{}")
     assert live.failed is None
     live.close()
     assert [item.run.id for item in store.prune(Policy(runs=1), now)] == [live.id]
