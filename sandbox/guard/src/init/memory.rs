@@ -1,0 +1,198 @@
+//! Reads the memory of a process that waits for our answer (`process_vm_readv(2)`).
+//!
+//! What is read here may change before the kernel reads it again, so it decides nothing that a wall must decide.
+
+use std::io;
+
+const PAGE: u64 = 4096;
+/// `PATH_MAX` of Linux: the kernel takes no longer path.
+const LONGEST_PATH: usize = 4096;
+
+/// Read exactly the whole buffer.
+pub fn read(tid: u32, address: u64, buffer: &mut [u8]) -> io::Result<()> {
+    let mut done = 0;
+    while done < buffer.len() {
+        let count = read_some(tid, address.wrapping_add(done as u64), &mut buffer[done..])?;
+        if count == 0 {
+            return Err(io::Error::from_raw_os_error(libc::EFAULT));
+        }
+        done += count;
+    }
+    Ok(())
+}
+
+/// Read up to the buffer's length, but not past the end of the first page.
+fn read_some(tid: u32, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    let in_page = usize::try_from(PAGE - address % PAGE).unwrap_or(1);
+    let length = buffer.len().min(in_page);
+    let local = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: length,
+    };
+    let remote = libc::iovec {
+        iov_base: address as *mut libc::c_void,
+        iov_len: length,
+    };
+    // SAFETY: `local` describes a part of `buffer`; the remote address is checked by the kernel.
+    let count = unsafe { libc::process_vm_readv(i32::try_from(tid).unwrap_or(-1), &local, 1, &remote, 1, 0) };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
+/// Read an array of little values, such as a structure of the kernel's.
+pub fn words<const N: usize>(tid: u32, address: u64) -> io::Result<[u64; N]> {
+    let mut bytes = vec![0u8; N * 8];
+    read(tid, address, &mut bytes)?;
+    let mut words = [0u64; N];
+    for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(8)) {
+        *word = chunk.try_into().map_or(0, u64::from_ne_bytes);
+    }
+    Ok(words)
+}
+
+/// Append a NUL-ended string to `out`, without the NUL. Longer than a path may be is an error, as for the kernel.
+pub fn path(tid: u32, address: u64, out: &mut Vec<u8>) -> io::Result<()> {
+    let begin = out.len();
+    let mut at = address;
+    // Most paths are short; the kernel copies no more than asked.
+    let mut piece = [0u8; 512];
+    loop {
+        let count = read_some(tid, at, &mut piece)?;
+        if count == 0 {
+            return Err(io::Error::from_raw_os_error(libc::EFAULT));
+        }
+        if let Some(end) = piece[..count].iter().position(|byte| *byte == 0) {
+            out.extend_from_slice(&piece[..end]);
+            return Ok(());
+        }
+        out.extend_from_slice(&piece[..count]);
+        if out.len() - begin >= LONGEST_PATH {
+            return Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG));
+        }
+        at = at.wrapping_add(count as u64);
+    }
+}
+
+/// Strings of an argument or environment array.
+pub struct Strings {
+    pub all: Vec<Vec<u8>>,
+    /// There was more than the limit.
+    pub cut: bool,
+}
+
+/// Read an array of pointers to strings that a null pointer ends, at most `limit` bytes in all.
+pub fn strings(tid: u32, array: u64, limit: usize) -> io::Result<Strings> {
+    let mut reader = Reader {
+        tid,
+        page: Box::new([0; PAGE as usize]),
+        at: None,
+    };
+    let mut strings = Strings {
+        all: Vec::new(),
+        cut: false,
+    };
+    let mut room = limit;
+    if array == 0 {
+        return Ok(strings);
+    }
+    for index in 0.. {
+        let mut pointer = [0u8; 8];
+        reader.exact(array.wrapping_add(index * 8), &mut pointer)?;
+        let pointer = u64::from_ne_bytes(pointer);
+        if pointer == 0 {
+            break;
+        }
+        let mut text = Vec::new();
+        let whole = reader.string(pointer, room, &mut text)?;
+        // An empty argument takes room too, or endless ones would never be cut.
+        room = room.saturating_sub(text.len() + 8);
+        strings.all.push(text);
+        if !whole || room == 0 {
+            strings.cut = true;
+            break;
+        }
+    }
+    Ok(strings)
+}
+
+/// Keeps the last page, because arguments lie close together.
+struct Reader {
+    tid: u32,
+    page: Box<[u8; PAGE as usize]>,
+    at: Option<u64>,
+}
+
+impl Reader {
+    /// The bytes from `address` to the end of its page.
+    fn rest(&mut self, address: u64) -> io::Result<&[u8]> {
+        let page = address - address % PAGE;
+        if self.at != Some(page) {
+            self.at = None;
+            read(self.tid, page, &mut self.page[..])?;
+            self.at = Some(page);
+        }
+        Ok(&self.page[usize::try_from(address - page).unwrap_or(0)..])
+    }
+
+    fn exact(&mut self, mut address: u64, out: &mut [u8]) -> io::Result<()> {
+        for byte in out {
+            *byte = self.rest(address)?[0];
+            address = address.wrapping_add(1);
+        }
+        Ok(())
+    }
+
+    /// Append a string of at most `limit` bytes; false when it goes on.
+    fn string(&mut self, mut address: u64, limit: usize, out: &mut Vec<u8>) -> io::Result<bool> {
+        loop {
+            let room = limit - out.len();
+            let rest = self.rest(address)?;
+            let end = rest.iter().position(|byte| *byte == 0);
+            let take = end.unwrap_or(rest.len());
+            if take > room {
+                out.extend_from_slice(&rest[..room]);
+                return Ok(false);
+            }
+            out.extend_from_slice(&rest[..take]);
+            address = address.wrapping_add(take as u64);
+            if end.is_some() {
+                return Ok(true);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own() -> u32 {
+        std::process::id()
+    }
+
+    #[test]
+    fn a_path_is_read_across_pages_and_a_bad_address_is_an_error() {
+        let text = vec![b'a'; 4000]
+            .into_iter()
+            .chain([0, b'x'])
+            .collect::<Vec<u8>>();
+        let mut out = Vec::new();
+        path(own(), text.as_ptr() as u64, &mut out).unwrap();
+        assert_eq!(out, &text[..4000]);
+        assert!(path(own(), 8, &mut out).is_err());
+        let long = vec![b'a'; 9000];
+        assert!(path(own(), long.as_ptr() as u64, &mut Vec::new()).is_err());
+    }
+
+    #[test]
+    fn arguments_are_read_and_cut_at_the_limit() {
+        let texts = [c"cc", c"", c"-o", c"a long one"];
+        let mut array: Vec<u64> = texts.iter().map(|text| text.as_ptr() as u64).collect();
+        array.push(0);
+        let all = strings(own(), array.as_ptr() as u64, 1 << 16).unwrap();
+        assert_eq!(all.all, texts.map(|text| text.to_bytes().to_vec()));
+        assert!(!all.cut);
+        let some = strings(own(), array.as_ptr() as u64, 32).unwrap();
+        assert_eq!((some.all.len(), some.cut), (4, true));
+        assert_eq!(some.all[3], b"a lo");
+    }
+}

@@ -1,0 +1,278 @@
+//! Calls that are never let through, with what is told of them; also prctl, personality and memory files.
+
+use super::event::Event;
+use super::guard::{Answer, Call, Guard};
+use super::memory;
+use super::process::UNKNOWN;
+use super::unit::Role;
+use crate::report;
+use libc::c_long as Nr;
+
+const SYS_OPEN_TREE_ATTR: Nr = 467;
+
+const X32_BIT: Nr = super::guard::X32_BIT as Nr;
+
+/// `__X32_SYSCALL_BIT`
+const X32: Nr = 0x4000_0000;
+
+/// Kind, name and number of arguments of a refused call.
+fn known(number: Nr) -> Option<(&'static str, &'static str, usize)> {
+    Some(match number {
+        libc::SYS_ptrace => ("ptrace", "ptrace", 4),
+        libc::SYS_process_vm_readv => ("process_vm", "process_vm_readv", 6),
+        libc::SYS_process_vm_writev => ("process_vm", "process_vm_writev", 6),
+        libc::SYS_pidfd_getfd => ("other", "pidfd_getfd", 3),
+        libc::SYS_mount => ("mount", "mount", 5),
+        libc::SYS_umount2 => ("mount", "umount2", 2),
+        libc::SYS_pivot_root => ("mount", "pivot_root", 2),
+        libc::SYS_chroot => ("mount", "chroot", 1),
+        libc::SYS_move_mount => ("mount", "move_mount", 5),
+        libc::SYS_open_tree => ("mount", "open_tree", 3),
+        SYS_OPEN_TREE_ATTR => ("mount", "open_tree_attr", 5),
+        libc::SYS_fsopen => ("mount", "fsopen", 2),
+        libc::SYS_fsconfig => ("mount", "fsconfig", 5),
+        libc::SYS_fsmount => ("mount", "fsmount", 3),
+        libc::SYS_fspick => ("mount", "fspick", 3),
+        libc::SYS_mount_setattr => ("mount", "mount_setattr", 5),
+        libc::SYS_swapon => ("mount", "swapon", 2),
+        libc::SYS_swapoff => ("mount", "swapoff", 1),
+        libc::SYS_unshare => ("namespace", "unshare", 1),
+        libc::SYS_setns => ("namespace", "setns", 2),
+        libc::SYS_clone3 => ("namespace", "clone3", 2),
+        libc::SYS_io_uring_setup => ("io_uring", "io_uring_setup", 2),
+        libc::SYS_io_uring_enter => ("io_uring", "io_uring_enter", 6),
+        libc::SYS_io_uring_register => ("io_uring", "io_uring_register", 4),
+        libc::SYS_bpf => ("bpf", "bpf", 3),
+        libc::SYS_keyctl => ("keyctl", "keyctl", 5),
+        libc::SYS_add_key => ("keyctl", "add_key", 5),
+        libc::SYS_request_key => ("keyctl", "request_key", 4),
+        libc::SYS_userfaultfd => ("userfaultfd", "userfaultfd", 1),
+        libc::SYS_perf_event_open => ("perf", "perf_event_open", 5),
+        libc::SYS_open_by_handle_at => ("handle", "open_by_handle_at", 3),
+        libc::SYS_name_to_handle_at => ("handle", "name_to_handle_at", 5),
+        libc::SYS_fanotify_init => ("other", "fanotify_init", 2),
+        libc::SYS_seccomp => ("seccomp", "seccomp", 3),
+        libc::SYS_init_module => ("module", "init_module", 3),
+        libc::SYS_finit_module => ("module", "finit_module", 3),
+        libc::SYS_delete_module => ("module", "delete_module", 2),
+        libc::SYS_kexec_load => ("module", "kexec_load", 4),
+        libc::SYS_acct => ("other", "acct", 1),
+        libc::SYS_quotactl => ("other", "quotactl", 4),
+        libc::SYS_quotactl_fd => ("other", "quotactl_fd", 4),
+        libc::SYS_reboot => ("other", "reboot", 4),
+        libc::SYS_sethostname => ("other", "sethostname", 2),
+        libc::SYS_setdomainname => ("other", "setdomainname", 2),
+        libc::SYS_settimeofday => ("other", "settimeofday", 2),
+        libc::SYS_clock_settime => ("other", "clock_settime", 2),
+        libc::SYS_syslog => ("other", "syslog", 3),
+        libc::SYS_vhangup => ("other", "vhangup", 0),
+        libc::SYS_ioctl => ("other", "ioctl", 3),
+        libc::SYS_memfd_secret => ("memfd", "memfd_secret", 1),
+        _ => return known_here(number),
+    })
+}
+
+#[cfg(target_arch = "x86_64")]
+fn known_here(number: Nr) -> Option<(&'static str, &'static str, usize)> {
+    Some(match number {
+        libc::SYS_kexec_file_load => ("module", "kexec_file_load", 5),
+        libc::SYS_modify_ldt => ("other", "modify_ldt", 3),
+        libc::SYS_iopl => ("other", "iopl", 1),
+        libc::SYS_ioperm => ("other", "ioperm", 3),
+        _ => return None,
+    })
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn known_here(number: Nr) -> Option<(&'static str, &'static str, usize)> {
+    const SYS_KEXEC_FILE_LOAD: Nr = 294;
+    (number == SYS_KEXEC_FILE_LOAD).then_some(("module", "kexec_file_load", 5))
+}
+
+/// Refuse a call and list it.
+pub fn refuse(guard: &mut Guard, call: &Call<'_>, number: Nr) -> Answer {
+    let errno = match number {
+        // Programs take this as "an old kernel" and use what came before; so does every libc for clone3.
+        libc::SYS_clone3
+        | libc::SYS_io_uring_setup
+        | libc::SYS_io_uring_enter
+        | libc::SYS_io_uring_register
+        | libc::SYS_memfd_secret => libc::ENOSYS,
+        _ => libc::EPERM,
+    };
+    if number == libc::SYS_clone3 {
+        guard.count(call.caller);
+        return Answer::Fail(errno);
+    }
+    let number_name;
+    let (kind, name, count) = match known(number) {
+        Some(found) => found,
+        None => {
+            number_name = match number & X32 {
+                0 => format!("syscall {number}"),
+                _ => format!("x32 call {}", number & !X32),
+            };
+            ("other", number_name.as_str(), 6)
+        }
+    };
+    let target = matches!(kind, "ptrace" | "process_vm").then(|| {
+        let index = usize::from(kind == "ptrace");
+        i64::from(call.int(index))
+    });
+    let event = Event {
+        kind,
+        target,
+        call: Some(name),
+        args: &call.args[..count],
+        ..Event::default()
+    };
+    guard.deny(call.caller, errno, &event)
+}
+
+/// A call of another ABI: 32-bit programs, or x32 with its bit in the number. The filter may also kill them.
+pub fn foreign(guard: &mut Guard, call: &Call<'_>, number: Nr) -> Answer {
+    let name = if number & X32_BIT == 0 {
+        format!("foreign call {number}")
+    } else {
+        format!("x32 call {}", number & !X32_BIT)
+    };
+    let event = Event {
+        kind: "other",
+        call: Some(&name),
+        ..Event::default()
+    };
+    guard.deny(call.caller, libc::ENOSYS, &event)
+}
+
+impl Guard {
+    /// prlimit64(2) on another process: a limit of zero seconds kills even process 1.
+    pub fn limit(&mut self, call: &Call<'_>) -> Answer {
+        let target = call.int(0);
+        if call.caller.guarding || target == 0 {
+            return self.count(call.caller);
+        }
+        let found = u32::try_from(target).ok().and_then(|target| self.processes.find_checked(target));
+        let own = found.is_some_and(|target| target.unit == call.caller.unit && !target.guarding);
+        if own {
+            return self.count(call.caller);
+        }
+        let event = Event {
+            kind: "other",
+            target: Some(i64::from(target)),
+            call: Some("prlimit64"),
+            args: &call.args[..2],
+            ..Event::default()
+        };
+        self.deny(call.caller, libc::EPERM, &event)
+    }
+
+    /// prctl(2): our own hypercall, and the options that weaken the record.
+    pub fn prctl(&mut self, call: &Call<'_>) -> Answer {
+        let (kind, count) = match call.int(0) {
+            report::CALL => return self.report(call),
+            libc::PR_SET_SECCOMP => ("seccomp", 3),
+            libc::PR_SET_DUMPABLE if call.args[1] == 0 => ("dumpable", 2),
+            libc::PR_SET_MM => ("other", 5),
+            _ => return self.count(call.caller),
+        };
+        let event = Event {
+            kind,
+            call: Some("prctl"),
+            args: &call.args[..count],
+            ..Event::default()
+        };
+        self.deny(call.caller, libc::EPERM, &event)
+    }
+
+    /// A role process speaks to us.
+    fn report(&mut self, call: &Call<'_>) -> Answer {
+        let (op, address, length) = (call.args[1], call.args[2], call.args[3]);
+        if op == report::ASK {
+            self.count(call.caller);
+            return Answer::Value(call.caller.guarding.into());
+        }
+        let unit = call.caller.unit;
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let reports = self.unit(call.caller).role.has_domain() && !self.unit(call.caller).ended;
+        if !call.caller.guarding
+            || !reports
+            || unit == UNKNOWN
+            || op > report::END
+            || length > report::MAX_PART
+        {
+            let event = Event {
+                kind: "forged",
+                call: Some("prctl"),
+                args: &call.args[1..2],
+                ..Event::default()
+            };
+            return self.deny(call.caller, libc::EPERM, &event);
+        }
+        if op == report::PART {
+            let mut part = vec![0u8; length];
+            let read = memory::read(call.caller.tid, address, &mut part);
+            if read.is_err() || !call.is_valid() || !self.units[unit].report.take(&part) {
+                let event = Event {
+                    kind: "other",
+                    call: Some("prctl"),
+                    ..Event::default()
+                };
+                return self.unreadable(call.caller, &event);
+            }
+        } else {
+            if self.units[unit].report.flood {
+                let note = Some("a build script wrote more than its limit and was ended");
+                self.list(
+                    call.caller,
+                    &Event {
+                        kind: "flood",
+                        note,
+                        ..Event::default()
+                    },
+                );
+            }
+            self.end_unit(unit);
+        }
+        self.count(call.caller);
+        Answer::Value(0)
+    }
+
+    /// personality(2): asking, the default and "no address randomisation" are harmless.
+    pub fn personality(&mut self, call: &Call<'_>) -> Answer {
+        const ASK: i32 = -1;
+        if matches!(call.int(0), 0 | ASK | libc::ADDR_NO_RANDOMIZE) {
+            return self.count(call.caller);
+        }
+        let event = Event {
+            kind: "personality",
+            call: Some("personality"),
+            args: &call.args[..1],
+            ..Event::default()
+        };
+        self.deny(call.caller, libc::EPERM, &event)
+    }
+
+    /// `memfd_create(2)`: listed with the name it was given.
+    pub fn memfd(&mut self, call: &Call<'_>) -> Answer {
+        if call.caller.guarding || self.unit(call.caller).role == Role::Cargo {
+            return self.count(call.caller);
+        }
+        let mut name = b"memfd:".to_vec();
+        let event = Event {
+            kind: "memfd",
+            call: Some("memfd_create"),
+            args: &call.args[1..2],
+            ..Event::default()
+        };
+        if memory::path(call.caller.tid, call.args[0], &mut name).is_err() || !call.is_valid() {
+            return self.unreadable(call.caller, &event);
+        }
+        self.allow(
+            call.caller,
+            &Event {
+                path: Some(&name),
+                ..event
+            },
+        )
+    }
+}

@@ -1,0 +1,107 @@
+//! Signals: a unit may signal itself, not the guard's processes, not cargo, not another unit.
+
+use super::event::Event;
+use super::guard::{Answer, Call, Guard};
+use super::process::{Caller, CARGO};
+use crate::sys;
+
+/// Landlock version that keeps signals inside a domain.
+const SCOPED: i32 = 6;
+
+impl Guard {
+    /// A signal to process or thread `target`, or to a group when it is not positive.
+    pub fn signal(
+        &mut self,
+        call: &Call<'_>,
+        name: &'static str,
+        target: i64,
+        signal: i32,
+    ) -> Answer {
+        let caller = &*call.caller;
+        // cargo and the roles are ours.
+        let ours = caller.guarding || (caller.unit == CARGO && self.cargo_is_top());
+        if ours || target == i64::from(caller.pid) || target == i64::from(caller.tid) {
+            return self.count(caller);
+        }
+        let number = [u64::from(signal.unsigned_abs())];
+        let event = Event {
+            kind: "kill",
+            target: Some(target),
+            call: Some(name),
+            args: &number,
+            ..Event::default()
+        };
+        if target <= 0 {
+            return self.signal_group(caller, target, &event);
+        }
+        let found = u32::try_from(target)
+            .ok()
+            .and_then(|target| self.processes.find_checked(target));
+        match found {
+            // Nobody there: the kernel says so.
+            None => self.count(caller),
+            Some(target) if target.unit == caller.unit && (!target.guarding || signal == 0) => {
+                self.count(caller)
+            }
+            Some(_) => self.deny(caller, libc::EPERM, &event),
+        }
+    }
+
+    fn signal_group(&mut self, caller: &Caller, target: i64, event: &Event<'_>) -> Answer {
+        let scoped = self.landlock >= SCOPED
+            && self.unit(caller).role.has_domain()
+            && !self.settings.broken("sigscope");
+        if scoped {
+            // The kernel reaches only processes of the caller's own domain.
+            return if target == -1 {
+                self.allow(caller, event)
+            } else {
+                self.count(caller)
+            };
+        }
+        let group = match target {
+            0 => sys::stat(caller.pid).map(|stat| stat.group),
+            -1 => None,
+            _ => u32::try_from(-target).ok(),
+        };
+        let members: Vec<u32> = sys::all_processes()
+            .into_iter()
+            .filter(|pid| *pid != 1)
+            .filter(|pid| {
+                target == -1 || sys::stat(*pid).is_some_and(|stat| Some(stat.group) == group)
+            })
+            .collect();
+        let all_own = members.into_iter().all(|pid| {
+            self.processes
+                .find(pid)
+                .is_none_or(|member| member.unit == caller.unit && !member.guarding)
+        });
+        if !all_own {
+            return self.deny(caller, libc::EPERM, event);
+        }
+        if target == -1 {
+            self.allow(caller, event)
+        } else {
+            self.count(caller)
+        }
+    }
+
+    /// `pidfd_send_signal(2)`: the process stands in the descriptor's fdinfo.
+    pub fn signal_by_descriptor(&mut self, call: &Call<'_>) -> Answer {
+        let name = format!("fdinfo/{}", call.int(0));
+        let mut buffer = [0u8; 1024];
+        let target = sys::read_proc(call.caller.tid, &name, &mut buffer).and_then(|text| {
+            let line = text
+                .split(|byte| *byte == b'\n')
+                .find_map(|line| line.strip_prefix(b"Pid:"))?;
+            sys::number(line)
+        });
+        match target.and_then(|target| i64::try_from(target).ok()) {
+            Some(target) if target > 0 => {
+                self.signal(call, "pidfd_send_signal", target, call.int(1))
+            }
+            // A process that is gone, or no pidfd at all: the kernel refuses it.
+            _ => self.count(call.caller),
+        }
+    }
+}

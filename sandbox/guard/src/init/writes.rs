@@ -1,0 +1,307 @@
+//! Is an act worth a line, and will the kernel let it pass? A prediction by letters; the walls do not ask it.
+
+use super::event::By;
+use super::guard::Guard;
+use super::process::Caller;
+use super::unit::{Role, Unit};
+use crate::paths;
+use crate::rules::{self, WriteRules, DEVICES};
+use crate::sys;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+/// Writes of one script that are listed; more are only counted, and one event says so.
+pub const MOST_WRITES: u64 = 50_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Of no interest: counted.
+    Count,
+    /// Listed, with a note.
+    List(Option<&'static str>),
+    /// Listed; the kernel refuses it.
+    Denied(By),
+}
+
+impl Verdict {
+    /// The graver of two, for acts with two paths.
+    pub fn worse(self, other: Self) -> Self {
+        let rank = |verdict: Self| match verdict {
+            Self::Count => 0,
+            Self::List(None) => 1,
+            Self::List(Some(_)) => 2,
+            Self::Denied(_) => 3,
+        };
+        if rank(other) > rank(self) {
+            other
+        } else {
+            self
+        }
+    }
+}
+
+impl Guard {
+    /// A file opened for reading.
+    pub fn judge_read(&self, caller: &Caller, path: &[u8]) -> Verdict {
+        let unit = self.unit(caller);
+        let quiet = unit.role == Role::Cargo
+            || rules::is_own_proc(path, caller.pid)
+            || unit.quiet.iter().any(|top| paths::is_within(path, top));
+        // The dynamic loader looks for every library in dozens of folders of `LD_LIBRARY_PATH`, which cargo sets.
+        let sought = || is_under(path, &self.settings.target_dir) && sys::lstat(path).is_none();
+        if quiet || sought() {
+            Verdict::Count
+        } else {
+            Verdict::List(None)
+        }
+    }
+
+    /// A write-like act. `makes` if it may bring a new name into being; `open_flags` for an open.
+    pub fn judge_write(
+        &mut self,
+        caller: &Caller,
+        path: &[u8],
+        makes: bool,
+        open_flags: Option<i32>,
+    ) -> Verdict {
+        if DEVICES.contains(&path) || rules::is_own_proc(path, caller.pid) {
+            return Verdict::Count;
+        }
+        let unit = &mut self.units[caller.unit];
+        match unit.role {
+            Role::Cargo => Verdict::Count,
+            Role::Unknown => Verdict::List(None),
+            Role::Program => self.judge_program(path),
+            Role::Script | Role::Rustc | Role::Rustdoc | Role::Probe => {
+                if !unit.rules.allow(path, caller.pid) {
+                    return outside(&unit.rules, path, caller.pid, makes, open_flags);
+                }
+                if unit.role == Role::Script {
+                    return self.judge_script(caller);
+                }
+                if paths::below(path, &unit.identity.out_dir).is_some() {
+                    return judge_output(unit, path, makes);
+                }
+                let own = paths::is_within(path, &unit.identity.incremental)
+                    && !unit.identity.incremental.is_empty();
+                if own || unit.rules.is_scratch(path) || self.settings.is_shared_scratch(path) {
+                    return Verdict::Count;
+                }
+                Verdict::List(None)
+            }
+        }
+    }
+
+    fn judge_script(&mut self, caller: &Caller) -> Verdict {
+        let unit = &mut self.units[caller.unit];
+        unit.writes += 1;
+        match unit.writes {
+            0..=MOST_WRITES => Verdict::List(None),
+            writes => {
+                if writes == MOST_WRITES + 1 {
+                    let note = Some("more than 50,000 writes: from here on they are only counted");
+                    self.list(
+                        caller,
+                        &super::event::Event {
+                            kind: "flood",
+                            note,
+                            ..Default::default()
+                        },
+                    );
+                }
+                Verdict::Count
+            }
+        }
+    }
+
+    /// Programs have no domain; the mounts decide.
+    fn judge_program(&self, path: &[u8]) -> Verdict {
+        if is_under(path, &self.settings.build_dir) {
+            return Verdict::List(Some("build dir"));
+        }
+        if is_under(path, &self.settings.target_dir) || self.settings.is_shared_scratch(path) {
+            return Verdict::Count;
+        }
+        match access(path).or_else(|| access(paths::parent(path))) {
+            Some(libc::EROFS | libc::EACCES) => Verdict::Denied(By::Readonly),
+            Some(0) => Verdict::List(None),
+            _ => Verdict::List(Some("absent")),
+        }
+    }
+}
+
+/// Whether `path` is in a folder that is configured at all.
+fn is_under(path: &[u8], top: &[u8]) -> bool {
+    !top.is_empty() && paths::is_within(path, top)
+}
+
+/// 0 if we, who are the same user without privileges, could write there; else the error. None if nothing is there.
+fn access(path: &[u8]) -> Option<i32> {
+    // SAFETY: the path is a valid C string for the length of the call.
+    let got = unsafe { libc::access(sys::c_string(path).as_ptr(), libc::W_OK) };
+    if got == 0 {
+        return Some(0);
+    }
+    let errno = std::io::Error::last_os_error().raw_os_error();
+    if errno == Some(libc::ENOENT) {
+        None
+    } else {
+        errno
+    }
+}
+
+/// A write that the rules don't cover by its letters: perhaps by its real place, perhaps there is nothing to refuse.
+fn outside(
+    rules: &WriteRules,
+    path: &[u8],
+    pid: u32,
+    makes: bool,
+    open_flags: Option<i32>,
+) -> Verdict {
+    let parent = std::fs::canonicalize(OsStr::from_bytes(paths::parent(path))).ok();
+    let Some(parent) = parent else {
+        return Verdict::List(Some("absent"));
+    };
+    let real = paths::normal(parent.as_os_str().as_bytes(), paths::file_name(path));
+    let real_rules = WriteRules {
+        scratch: None,
+        folders: rules
+            .folders
+            .iter()
+            .filter_map(|folder| std::fs::canonicalize(OsStr::from_bytes(folder)).ok())
+            .map(|folder| folder.as_os_str().as_bytes().to_vec())
+            .collect(),
+    };
+    if real_rules.allow(&real, pid) {
+        return Verdict::List(None);
+    }
+    let there = sys::lstat(path);
+    if there.is_none() && !makes {
+        return Verdict::List(Some("absent"));
+    }
+    // O_CREAT on a file that exists, opened for reading, asks for no right to write.
+    let only_reads = open_flags.is_some_and(|flags| {
+        flags & libc::O_ACCMODE == libc::O_RDONLY && flags & libc::O_TRUNC == 0
+    });
+    if there.is_some() && only_reads {
+        return Verdict::List(None);
+    }
+    Verdict::Denied(By::Landlock)
+}
+
+/// A write by rustc into its output folder, which before cargo 1.100 it shares with all others.
+fn judge_output(unit: &mut Unit, path: &[u8], makes: bool) -> Verdict {
+    let Some(rest) = paths::below(path, &unit.identity.out_dir) else {
+        return Verdict::Count;
+    };
+    let first = rest.split(|byte| *byte == b'/').next().unwrap_or(b"");
+    let identity = &unit.identity;
+    let named = if identity.extra.is_empty() {
+        paths::contains(first, &identity.crate_name)
+    } else {
+        paths::contains(first, &identity.extra)
+    };
+    if named || unit.role != Role::Rustc || unit.made.contains(first) {
+        return Verdict::Count;
+    }
+    let top = &path[..path.len() - rest.len() + first.len()];
+    if sys::lstat(top).is_some() {
+        return Verdict::List(Some("foreign output"));
+    }
+    if makes && is_temporary(first) {
+        unit.made.insert(first.into());
+        return Verdict::Count;
+    }
+    Verdict::List(None)
+}
+
+/// Names that rustc and the linkers it calls give to files they remove again.
+fn is_temporary(name: &[u8]) -> bool {
+    name.starts_with(b"rmeta")
+        || name.starts_with(b"rustc")
+        || name.starts_with(b".tmp")
+        || name.ends_with(b".o")
+        || name.ends_with(b".tmp")
+        || paths::contains(name, b".rcgu.")
+        || paths::contains(name, b".temp-archive")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::init::unit::Identity;
+
+    #[test]
+    fn the_graver_verdict_wins() {
+        let denied = Verdict::Denied(By::Landlock);
+        assert_eq!(Verdict::Count.worse(denied), denied);
+        assert_eq!(denied.worse(Verdict::List(Some("x"))), denied);
+        assert_eq!(
+            Verdict::List(None).worse(Verdict::List(Some("x"))),
+            Verdict::List(Some("x"))
+        );
+    }
+
+    #[test]
+    fn another_crates_file_in_the_shared_folder_is_foreign_and_our_own_is_not() {
+        let folder = format!("/tmp/guard-writes-{}", std::process::id());
+        std::fs::create_dir_all(&folder).unwrap();
+        let at = |name: &str| format!("{folder}/{name}").into_bytes();
+        for name in ["libother-2b.rlib", "libmine-1a.rlib"] {
+            std::fs::write(format!("{folder}/{name}"), "").unwrap();
+        }
+        let identity = Identity {
+            out_dir: folder.clone().into_bytes(),
+            extra: b"-1a".to_vec(),
+            ..Identity::default()
+        };
+        let mut unit = Unit::new(2, Role::Rustc, identity, 9, WriteRules::default());
+        assert_eq!(
+            judge_output(&mut unit, &at("libother-2b.rlib"), false),
+            Verdict::List(Some("foreign output"))
+        );
+        assert_eq!(
+            judge_output(&mut unit, &at("libmine-1a.rlib"), true),
+            Verdict::Count
+        );
+        assert_eq!(
+            judge_output(&mut unit, &at("rmetaAbC/lib.rmeta"), true),
+            Verdict::Count
+        );
+        std::fs::create_dir(format!("{folder}/rmetaAbC")).unwrap();
+        assert_eq!(
+            judge_output(&mut unit, &at("rmetaAbC/lib.rmeta"), false),
+            Verdict::Count
+        );
+        assert_eq!(
+            judge_output(&mut unit, &at("new-file"), true),
+            Verdict::List(None)
+        );
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_link_to_an_allowed_folder_is_not_called_denied() {
+        let folder = format!("/tmp/guard-link-{}", std::process::id());
+        std::fs::create_dir_all(format!("{folder}/real")).unwrap();
+        let _ = std::os::unix::fs::symlink("real", format!("{folder}/link"));
+        let rules = WriteRules {
+            folders: vec![format!("{folder}/real").into_bytes()],
+            scratch: None,
+        };
+        let judged = |name: &str, makes| {
+            outside(
+                &rules,
+                format!("{folder}/{name}").as_bytes(),
+                1,
+                makes,
+                None,
+            )
+        };
+        assert_eq!(judged("link/x", true), Verdict::List(None));
+        assert_eq!(judged("x", true), Verdict::Denied(By::Landlock));
+        assert_eq!(judged("gone", false), Verdict::List(Some("absent")));
+        assert_eq!(judged("gone/x", true), Verdict::List(Some("absent")));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,0 +1,64 @@
+//! Puts the guard in a fresh build script's place: `name` becomes the guard with a trailer, `name.real` the script.
+
+use crate::hash;
+use crate::sys;
+use crate::trailer::Trailer;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Replace the program at `script`. The new file keeps the time of the old one: cargo compares them.
+pub fn replace(script: &Path) -> Result<(), String> {
+    let step = |what: &'static str| move |error: io::Error| sys::context(what, &error);
+    let real = with_suffix(script, ".real");
+    fs::rename(script, &real).map_err(step("rename the build script"))?;
+    let file = File::options()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(&real)
+        .map_err(step("open the build script"))?;
+    let status = file.metadata().map_err(step("stat the build script"))?;
+    if !status.is_file() {
+        return Err("the build script is not a regular file".into());
+    }
+    let digest = hash::of(&file).map_err(step("hash the build script"))?;
+    let name = real.file_name().unwrap_or_default().as_bytes().to_vec();
+    let fresh = with_suffix(script, &format!(".guard-{}", std::process::id()));
+    let written = write_copy(&fresh, &Trailer { name, digest }, status.modified().ok());
+    written
+        .and_then(|()| fs::rename(&fresh, script))
+        .map_err(|error| {
+            let _ = fs::remove_file(&fresh);
+            sys::context("write the guard beside the build script", &error)
+        })
+}
+
+fn write_copy(
+    path: &Path,
+    trailer: &Trailer,
+    modified: Option<std::time::SystemTime>,
+) -> io::Result<()> {
+    let mut own = File::open("/proc/self/exe")?;
+    let mut copy = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o755)
+        .open(path)?;
+    io::copy(&mut own, &mut copy)?;
+    copy.write_all(&trailer.encode())?;
+    // The mode given to open is narrowed by the umask.
+    copy.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    if let Some(time) = modified {
+        copy.set_modified(time)?;
+    }
+    Ok(())
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}

@@ -1,0 +1,96 @@
+//! The rustc wrapper: `guard [WRAPPER] RUSTC ARGS…`, as cargo calls a `RUSTC_WRAPPER`.
+
+use super::child::{self, os, Launch};
+use super::{current_dir, end_like, exec, is_first, outputs, refuse, replace, settings, Settings};
+use crate::paths;
+use crate::report::Report;
+use crate::rules::WriteRules;
+use crate::rustc_args::{self, RustcArgs};
+use crate::sys::Ended;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Run the compiler that the arguments name.
+pub fn main(args: &[OsString]) -> ! {
+    let Some((program, rest)) = args.split_first() else {
+        eprintln!(
+            "cargo-sandbox guard: a rustc wrapper needs the compiler's path as its first argument"
+        );
+        std::process::exit(2)
+    };
+    let Some(settings) = is_first().then(settings).flatten() else {
+        exec(program, program, rest)
+    };
+    let found = rustc_args::parse(rest.iter().map(|arg| arg.as_bytes()), rustc_args::read_file);
+    let cwd = current_dir();
+    if !found.incremental.is_empty() {
+        // rustc makes this folder itself, but a rule can only stand on one that is there.
+        let _ = fs::create_dir(OsStr::from_bytes(&found.incremental));
+    }
+    let mentioned = rest
+        .iter()
+        .map(|arg| arg.as_bytes())
+        .chain([cwd.as_slice()]);
+    let rules = WriteRules::new(
+        &[&found.out_dir, &found.incremental],
+        child::scratch(&settings, mentioned),
+        &settings.allowances,
+        &settings.package(&found.input, &cwd),
+        &cwd,
+    );
+    let mut argv: Vec<OsString> = args.to_vec();
+    if !settings.inner_wrapper.is_empty() {
+        argv.insert(0, os(&settings.inner_wrapper));
+    }
+    let launch = Launch {
+        program: argv[0].clone(),
+        arg0: argv[0].clone(),
+        args: argv[1..].to_vec(),
+        rules,
+        settings: &settings,
+        through_us: false,
+    };
+    let outcome = child::run(launch).unwrap_or_else(|error| refuse(&error));
+    let script = is_script(&found, &settings, &cwd);
+    if script && outcome.ended == Ended::Code(0) && !settings.broken("replace") {
+        let out_dir = paths::normal(&cwd, &found.out_dir);
+        let name = [&out_dir[..], b"/", &found.crate_name, &found.extra].concat();
+        if let Err(error) = replace::replace(Path::new(OsStr::from_bytes(&name))) {
+            refuse(&error);
+        }
+    }
+    let mut report = Report::default();
+    outcome.report(&mut report);
+    if !found.out_dir.is_empty() && !settings.broken("seal") {
+        // Of what it only checks, cargo sets the times once rustc is gone.
+        let digest = script || found.only_checks() || std::env::var_os("CARGO_PRIMARY_PACKAGE").is_some();
+        let folder = paths::normal(&cwd, &found.out_dir);
+        outputs::compiled(
+            &mut report,
+            &folder,
+            &found.crate_name,
+            &found.extra,
+            digest,
+        );
+    }
+    report.end();
+    end_like(outcome.ended)
+}
+
+/// Whether this compile makes one of the build scripts that the plan lists.
+fn is_script(found: &RustcArgs, settings: &Settings, cwd: &[u8]) -> bool {
+    if found.input.is_empty() || found.crate_types.iter().all(|kind| kind != b"bin") {
+        return false;
+    }
+    let source = paths::normal(cwd, &found.input);
+    let real = fs::canonicalize(OsStr::from_bytes(&source)).ok();
+    settings.scripts.iter().any(|(name, path)| {
+        *name == found.crate_name
+            && (*path == source
+                || real
+                    .as_ref()
+                    .is_some_and(|real| real.as_os_str().as_bytes() == path))
+    })
+}

@@ -1,0 +1,91 @@
+//! The stand-in of one build script: runs the real one beside it, able to write `OUT_DIR` and scratch only.
+
+use super::child::{self, Launch};
+use super::{current_dir, end_like, exec, is_first, outputs, refuse, settings, variable};
+use crate::hash;
+use crate::paths;
+use crate::report::Report;
+use crate::rules::WriteRules;
+use crate::sys::{self, Ended};
+use crate::trailer::Trailer;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Run the script that the trailer names.
+pub fn main(trailer: &Trailer, arg0: &OsStr, args: &[OsString]) -> ! {
+    let real = match std::env::current_exe() {
+        Ok(own) => own.with_file_name(OsStr::from_bytes(&trailer.name)),
+        Err(error) => refuse(&sys::context("find our own program", &error)),
+    };
+    let Some(settings) = settings() else {
+        exec(real.as_os_str(), arg0, args)
+    };
+    if let Err(error) = verify(&real, &trailer.digest) {
+        refuse(&format!("{}: {error}", real.display()));
+    }
+    if !is_first() {
+        exec(real.as_os_str(), arg0, args);
+    }
+    let cwd = current_dir();
+    let out_dir = variable("OUT_DIR");
+    let scratch = child::scratch(
+        &settings,
+        [out_dir.as_slice(), &cwd, real.as_os_str().as_bytes()],
+    );
+    let package = variable("CARGO_PKG_NAME");
+    let rules = WriteRules::new(&[&out_dir], scratch, &settings.allowances, &package, &cwd);
+    let launch = Launch {
+        program: real.into(),
+        arg0: arg0.to_os_string(),
+        args: args.to_vec(),
+        rules,
+        settings: &settings,
+        through_us: true,
+    };
+    let mut outcome = child::run(launch).unwrap_or_else(|error| refuse(&error));
+    if outcome.heard.flood {
+        let cap = settings.stdout_cap;
+        eprintln!("cargo-sandbox: this build script wrote more than {cap} bytes to one stream and was ended");
+        outcome.ended = Ended::Code(1);
+    }
+    let mut report = Report::default();
+    outcome.report(&mut report);
+    if outcome.heard.flood {
+        report.push("flood", b"1");
+    }
+    if outcome.heard.cut {
+        report.push("directives_cut", b"1");
+    }
+    for directive in &outcome.heard.directives {
+        report.push("directive", directive);
+    }
+    if !out_dir.is_empty() && !settings.broken("seal") {
+        outputs::generated(&mut report, &paths::normal(&cwd, &out_dir));
+    }
+    report.end();
+    end_like(outcome.ended)
+}
+
+/// The script must still be what the compiler made.
+fn verify(real: &Path, digest: &[u8; 32]) -> Result<(), String> {
+    let file = File::options()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(real)
+        .map_err(|error| error.to_string())?;
+    if !file
+        .metadata()
+        .map_err(|error| error.to_string())?
+        .is_file()
+    {
+        return Err("not a regular file".into());
+    }
+    match hash::of(&file) {
+        Ok(found) if found == *digest => Ok(()),
+        Ok(_) => Err("the build script changed after it was compiled".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}

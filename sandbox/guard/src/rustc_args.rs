@@ -1,0 +1,198 @@
+//! What the guard needs from a rustc or rustdoc command line, as cargo writes it.
+//!
+//! Forms: `--flag value`, `--flag=value`, `-C key=value`, `-Ckey=value`; rustc_driver's `args.rs` tells that
+//! `@path` is replaced by the file's lines.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// The values found; absent ones are empty.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct RustcArgs {
+    pub crate_name: Vec<u8>,
+    pub crate_types: Vec<Vec<u8>>,
+    /// `--out-dir`, for rustdoc also `-o`.
+    pub out_dir: Vec<u8>,
+    /// `-C extra-filename`, with its leading dash.
+    pub extra: Vec<u8>,
+    pub incremental: Vec<u8>,
+    /// Shared objects among `--extern`: proc macros.
+    pub macros: Vec<Vec<u8>>,
+    /// The first positional argument that ends in `.rs`.
+    pub input: Vec<u8>,
+    /// Kinds of output, in the order asked for.
+    pub emit: Vec<Vec<u8>>,
+    /// Other directories that this run writes (`--persist-doctests`, `--parts-out-dir`).
+    pub more_out: Vec<Vec<u8>>,
+}
+
+/// Parse the arguments that follow the compiler's name. `read` gives the content of an argument file.
+pub fn parse<'a>(
+    args: impl IntoIterator<Item = &'a [u8]>,
+    read: impl Fn(&[u8]) -> Option<Vec<u8>>,
+) -> RustcArgs {
+    let mut plain: Vec<Vec<u8>> = Vec::new();
+    for arg in args {
+        match arg.strip_prefix(b"@").and_then(&read) {
+            Some(text) => plain.extend(text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec)),
+            None => plain.push(arg.to_vec()),
+        }
+    }
+    let mut found = RustcArgs::default();
+    let mut rest = plain.iter().map(Vec::as_slice);
+    while let Some(arg) = rest.next() {
+        let (flag, value) = split(arg);
+        if !takes_value(flag) {
+            if found.input.is_empty() && arg.ends_with(b".rs") && !arg.starts_with(b"-") {
+                found.input = arg.to_vec();
+            }
+            continue;
+        }
+        if let Some(value) = value.or_else(|| rest.next()) {
+            found.take(flag, value);
+        }
+    }
+    found
+}
+
+/// Content of an argument file as rustc would read it, at most 4 MiB.
+pub fn read_file(path: &[u8]) -> Option<Vec<u8>> {
+    let path = Path::new(std::ffi::OsStr::from_bytes(path));
+    let status = fs::metadata(path).ok()?;
+    (status.is_file() && status.len() <= 4 << 20).then(|| fs::read(path).ok())?
+}
+
+fn split(arg: &[u8]) -> (&[u8], Option<&[u8]>) {
+    if arg.starts_with(b"--") {
+        if let Some(at) = arg.iter().position(|byte| *byte == b'=') {
+            return (&arg[..at], Some(&arg[at + 1..]));
+        }
+    } else if arg.len() > 2 && (arg.starts_with(b"-C") || arg.starts_with(b"-o")) {
+        return (&arg[..2], Some(&arg[2..]));
+    }
+    (arg, None)
+}
+
+fn takes_value(flag: &[u8]) -> bool {
+    matches!(
+        flag,
+        b"--crate-name"
+            | b"--crate-type"
+            | b"--out-dir"
+            | b"--output"
+            | b"-o"
+            | b"-C"
+            | b"--codegen"
+            | b"--extern"
+            | b"--persist-doctests"
+            | b"--parts-out-dir"
+            | b"--emit"
+            | b"--cfg"
+            | b"--check-cfg"
+            | b"-L"
+            | b"--cap-lints"
+            | b"--edition"
+            | b"--target"
+            | b"--remap-path-prefix"
+    )
+}
+
+impl RustcArgs {
+    /// Whether this run only checks: metadata, but nothing to link.
+    pub fn only_checks(&self) -> bool {
+        let wants = |kind: &[u8]| self.emit.iter().any(|one| one == kind);
+        wants(b"metadata") && !wants(b"link")
+    }
+
+    fn take(&mut self, flag: &[u8], value: &[u8]) {
+        match flag {
+            b"--crate-name" => self.crate_name = value.to_vec(),
+            b"--crate-type" => self
+                .crate_types
+                .extend(value.split(|byte| *byte == b',').map(<[u8]>::to_vec)),
+            b"--out-dir" | b"-o" | b"--output" => self.out_dir = value.to_vec(),
+            b"--emit" => {
+                let kinds = value.split(|byte| *byte == b',');
+                self.emit.extend(kinds.map(|kind| kind.split(|byte| *byte == b'=').next().unwrap_or(kind).to_vec()));
+            }
+            b"--persist-doctests" | b"--parts-out-dir" => self.more_out.push(value.to_vec()),
+            b"-C" | b"--codegen" => {
+                if let Some(value) = value.strip_prefix(b"extra-filename=") {
+                    self.extra = value.to_vec();
+                } else if let Some(value) = value.strip_prefix(b"incremental=") {
+                    self.incremental = value.to_vec();
+                }
+            }
+            b"--extern" => {
+                let path = value
+                    .iter()
+                    .position(|byte| *byte == b'=')
+                    .map_or(&b""[..], |at| &value[at + 1..]);
+                if path.ends_with(b".so") {
+                    self.macros.push(path.to_vec());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> RustcArgs {
+        parse(line.split(' ').map(str::as_bytes), |_| None)
+    }
+
+    #[test]
+    fn both_forms_of_each_flag_are_read() {
+        let wanted = RustcArgs {
+            crate_name: b"serde".to_vec(),
+            crate_types: vec![b"lib".to_vec(), b"cdylib".to_vec()],
+            out_dir: b"/o".to_vec(),
+            extra: b"-8d".to_vec(),
+            incremental: b"/i".to_vec(),
+            macros: vec![b"/d/libm-1.so".to_vec()],
+            input: b"src/lib.rs".to_vec(),
+            emit: vec![b"dep-info".to_vec(), b"metadata".to_vec()],
+            more_out: vec![],
+        };
+        assert!(wanted.only_checks());
+        assert_eq!(
+            parsed(
+                "rustc --crate-name serde src/lib.rs --emit=dep-info=/x.d,metadata --crate-type lib --crate-type cdylib --out-dir /o -C extra-filename=-8d \
+                 -C incremental=/i --extern m=/d/libm-1.so --extern noprelude:x=/d/libx.rlib --extern proc_macro"
+            ),
+            wanted
+        );
+        assert_eq!(
+            parsed(
+                "rustc --crate-name=serde src/lib.rs --emit dep-info,metadata --crate-type=lib,cdylib --out-dir=/o -Cextra-filename=-8d \
+                 --codegen=incremental=/i --extern=m=/d/libm-1.so"
+            ),
+            wanted
+        );
+    }
+
+    #[test]
+    fn a_value_is_never_taken_for_a_flag_or_an_input() {
+        let found = parsed("rustc --cfg --out-dir --out-dir /o -L x.rs build.rs");
+        assert_eq!(
+            (found.out_dir, found.input),
+            (b"/o".to_vec(), b"build.rs".to_vec())
+        );
+    }
+
+    #[test]
+    fn an_argument_file_is_read_line_by_line() {
+        let found = parse([&b"@args"[..], b"@gone"], |path| {
+            (path == b"args").then(|| b"--crate-name\na b\n--out-dir=/o\n".to_vec())
+        });
+        assert_eq!(
+            (found.crate_name, found.out_dir),
+            (b"a b".to_vec(), b"/o".to_vec())
+        );
+    }
+}
