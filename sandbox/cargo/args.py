@@ -91,9 +91,17 @@ class CargoArgs(NamedTuple):
         """True when cargo's stdout will be JSON lines."""
         return any(value.startswith("json") for value in self.message_format)
 
-    def command(self, cargo: str) -> tuple[str, ...]:
-        """The argv for the cargo at path `cargo`, without `+toolchain`, since that cargo is the toolchain's."""
-        return (cargo, *self.before, self.verb, *self.rest)
+    def command(self, cargo: str, config: Sequence[str] = ()) -> tuple[str, ...]:
+        """The argv for the cargo at path `cargo`, without `+toolchain`, since that cargo is the toolchain's.
+
+        `config` are settings of ours, `KEY=VALUE`, which win over the user's. They stand beside the user's `--config`:
+        clap drops those before the verb as soon as one stands after it.
+        """
+        ours = tuple(f"--config={setting}" for setting in config)
+        late = _Scan(self.rest, self.verb)
+        if "config" not in late.values and "config" in _Scan(self.before, "").values:
+            return (cargo, *self.before, *ours, self.verb, *self.rest)
+        return (cargo, *self.before, self.verb, *self.rest[: late.end], *ours, *self.rest[late.end :])
 
 
 def split(argv: Sequence[str]) -> CargoArgs:
@@ -121,9 +129,12 @@ def split(argv: Sequence[str]) -> CargoArgs:
 
 
 class _Scan:
-    """One pass over the options; without a verb, over those before it. `stopped` is the first word not part of them."""
+    """One pass over the options; without a verb, over those before it. `stopped` is the first word not part of them.
 
-    __slots__ = ("flags", "stopped", "trailing", "values", "verb", "words")
+    `end` is the place behind the last option: before `--`, or before the arguments of the program.
+    """
+
+    __slots__ = ("end", "flags", "stopped", "trailing", "values", "verb", "words")
 
     def __init__(self, words: Sequence[str], verb: str) -> None:
         self.words = words
@@ -131,18 +142,19 @@ class _Scan:
         self.flags: list[str] = []
         self.values: dict[str, list[str]] = {}
         self.trailing: tuple[str, ...] = ()
+        self.end = len(words)
         at = 0
         while at < len(words) and (verb or self._is_early(words[at])):
             word = words[at]
             if word == "--":
-                self.trailing = tuple(words[at + 1 :])
+                self.trailing, self.end = tuple(words[at + 1 :]), at
                 at = len(words)
             elif word.startswith("--"):
                 at = self._long(at)
             elif word.startswith("-") and word != "-":
                 at = self._short(at)
             elif verb == "run":
-                self.trailing = tuple(words[at:])
+                self.trailing, self.end = tuple(words[at:]), at
                 at = len(words)
             else:
                 at += 1

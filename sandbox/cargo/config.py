@@ -162,17 +162,23 @@ def load(cwd: Path, cargo_home: Path, cli_config: Sequence[str] = ()) -> CargoCo
 
 
 def _discover(cwd: Path, cargo_home: Path) -> Iterator[tuple[Path, str]]:
-    """(file, kind), nearest first. A `.cargo` that is the cargo home itself is the user's, wherever `cwd` lies."""
+    """(file, kind), nearest first. A `.cargo` that is the cargo home itself is the user's, wherever `cwd` lies.
+
+    One that only links to the cargo home is passed over, and the home is read under its own name: from a link in the
+    tree, the relative paths of the user's settings would lead into the tree.
+    """
     names = {os.fspath(cargo_home), os.path.join(os.path.realpath(cargo_home.parent), cargo_home.name)}
-    seen: set[str] = set()
+    real_home = os.path.realpath(cargo_home)
+    home_seen = False
     for folder in (cwd, *cwd.parents):
         place = folder / ".cargo"
-        path = _config_file(place)
-        if path is not None:
-            own = os.fspath(place) in names or os.path.join(os.path.realpath(folder), ".cargo") in names
-            yield path, "home" if own else "tree"
-        seen.add(os.path.realpath(place))
-    if os.path.realpath(cargo_home) not in seen:
+        own = os.fspath(place) in names or os.path.join(os.path.realpath(folder), ".cargo") in names
+        home_seen = home_seen or own
+        if own or os.path.realpath(place) != real_home:
+            path = _config_file(place)
+            if path is not None:
+                yield path, "home" if own else "tree"
+    if not home_seen:
         path = _config_file(cargo_home)
         if path is not None:
             yield path, "home"

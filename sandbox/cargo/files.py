@@ -23,9 +23,10 @@ def read_bytes(path: Path | str, limit: int = MAX_BYTES) -> bytes:
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise FileNotFoundError(error.errno, error.strerror, str(path)) from None
     except (OSError, ValueError) as error:
+        # As for cargo, what can't even be looked at (a circle of links, an impossible name) is not there.
+        if not os.path.exists(path):
+            raise FileNotFoundError(f"no such file: {path}") from None
         raise Unreadable(_reason(error)) from None
     try:
         status = os.fstat(fd)

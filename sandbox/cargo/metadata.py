@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.errors import WorkspaceError
 
-CACHE_VERSION = 1
+CACHE_VERSION = 3
 """Version of `Facts.to_json`; raised with any change of its shape."""
 
 _KINDS = ("normal", "build", "dev")
@@ -35,6 +35,8 @@ class Package(NamedTuple):
     scripts: tuple[BuildScript, ...]
     proc_macro: bool
     links: str | None
+    binaries: tuple[str, ...]
+    sources: tuple[str, ...]
 
     @property
     def directory(self) -> str:
@@ -65,6 +67,16 @@ class Facts(NamedTuple):
     def scripts(self) -> tuple[tuple[str, str], ...]:
         """(crate name, absolute source) of every build script in the graph."""
         return tuple((script.crate, script.source) for package in self.packages for script in package.scripts)
+
+    @property
+    def owners(self) -> tuple[tuple[str, Package], ...]:
+        """Whose each crate's root source file is: (absolute path, package)."""
+        return tuple((source, package) for package in self.packages for source in package.sources)
+
+    @property
+    def binaries(self) -> tuple[str, ...]:
+        """Names of the programs that the workspace's members make."""
+        return tuple(name for index in self.members for name in self.packages[index].binaries)
 
     def find(self, name: str, version: str = "", manifest_dir: str = "") -> Package | None:
         """The first package of that name; version and directory narrow it when they are given."""
@@ -158,6 +170,10 @@ def _facts(data: dict[str, Any], locked: Iterable[LockedPackage]) -> Facts:
             scripts=tuple(_scripts(item["targets"])),
             proc_macro=any("proc-macro" in target["kind"] for target in item["targets"]),
             links=item.get("links"),
+            binaries=tuple(target["name"] for target in item["targets"] if "bin" in target["kind"]),
+            sources=tuple(
+                target["src_path"] for target in item["targets"] if item["source"] is None or not _is_extra(target)
+            ),
         )
         for item in data["packages"]
     )
@@ -179,6 +195,11 @@ def _facts(data: dict[str, Any], locked: Iterable[LockedPackage]) -> Facts:
     )
 
 
+def _is_extra(target: dict[str, Any]) -> bool:
+    """Tests, benches and examples of a package from elsewhere are never built."""
+    return bool({"test", "bench", "example"} & set(target["kind"]))
+
+
 def _scripts(targets: list[dict[str, Any]]) -> Iterator[BuildScript]:
     for target in targets:
         if "custom-build" in target["kind"]:
@@ -197,7 +218,8 @@ def _source_key(source: str | None) -> str | None:
 
 def _unpack(item: list[Any]) -> Package:
     package = Package(*item)
-    return package._replace(scripts=tuple(BuildScript(*script) for script in package.scripts))
+    scripts = tuple(BuildScript(*script) for script in package.scripts)
+    return package._replace(scripts=scripts, binaries=tuple(package.binaries), sources=tuple(package.sources))
 
 
 def _edges(edges: list[list[int]], size: int) -> tuple[Dependency, ...]:

@@ -9,16 +9,6 @@ from typing import Any, NamedTuple, TypeAlias
 from sandbox.cargo.files import Unreadable
 
 _MAX_DEPTH = 64
-_NOT_MERGED = (
-    ("credential-alias", "*"),
-    ("doc", "browser"),
-    ("host", "runner"),
-    ("registries", "*", "credential-provider"),
-    ("registry", "credential-provider"),
-    ("target", "*", "runner"),
-)
-
-
 _RANKS = {"env": 1, "cli": 2}
 
 
@@ -100,6 +90,7 @@ def origin_of(node: Node) -> Origin | None:
 def merge(old: Node, new: Node, *, force: bool, key: tuple[str, ...] = ()) -> Node:
     """`new` merged into `old`. Among values of one rank it wins with `force` (includes, command line), else it loses.
 
+    Lists are joined. (Cargo lets the lists that name programs replace each other; none of those is read here.)
     Raises Unreadable when a table or list meets anything else, as cargo refuses that.
     """
     if isinstance(old, dict) and isinstance(new, dict):
@@ -108,8 +99,6 @@ def merge(old: Node, new: Node, *, force: bool, key: tuple[str, ...] = ()) -> No
             merged[name] = merge(merged[name], item, force=force, key=(*key, name)) if name in merged else item
         return merged
     if isinstance(old, list) and isinstance(new, list):
-        if _is_unmerged(key):
-            return new if force or _rank(new) > _rank(old) else old
         return sorted([*old, *new] if force else [*new, *old], key=_rank)
     if isinstance(old, Value) and isinstance(new, Value):
         return new if force or new.origin.rank > old.origin.rank else old
@@ -119,10 +108,3 @@ def merge(old: Node, new: Node, *, force: bool, key: tuple[str, ...] = ()) -> No
 def _rank(node: Node) -> int:
     origin = origin_of(node)
     return origin.rank if origin else -1
-
-
-def _is_unmerged(key: tuple[str, ...]) -> bool:
-    return any(
-        len(key) == len(pattern) and all(want in ("*", have) for want, have in zip(pattern, key, strict=True))
-        for pattern in _NOT_MERGED
-    )

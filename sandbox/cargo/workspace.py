@@ -220,9 +220,11 @@ class _Search:
             wanted = [item for item in loaded.dependencies if path in member_set or not item.dev]
             pending.extend(self._dependencies(loaded, wanted))
         for value in self._config.source_directories():
-            folder = normal(value.path())
-            if value.origin.trusted or _holds_packages(folder):
-                self._show(folder, top, found)
+            if value.origin.trusted or _holds_packages(value.path()):
+                self._show(normal(value.path()), top, found)
+        for value in self._config.path_overrides():
+            if value.origin.trusted:
+                self._show(normal(value.path()), top, found)
         return tuple(sorted(path for path in found if not any(path != other and below(path, other) for other in found)))
 
     def _show(self, folder: Path, top: Path, found: dict[Path, None]) -> None:

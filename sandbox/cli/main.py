@@ -56,7 +56,8 @@ def _dispatch(arguments: list[str]) -> int:
 
     settings, rest = parse(arguments, os.environ)
     verb = next((word for word in rest if not word.startswith("+")), "")
-    if verb in CARGO_VERBS:
+    # Cargo takes some of its options before the verb as well (`-q build`, `-vv test`); ours all begin with two dashes.
+    if verb in CARGO_VERBS or (verb.startswith("-") and len(verb) > 1):
         from sandbox.run.build import run_cargo
 
         return run_cargo(rest, settings)

@@ -13,8 +13,11 @@ from typing import Any
 
 from sandbox.judge.catalogue import CATALOGUE, KERNEL_CALLS
 from sandbox.judge.model import Finding
+from sandbox.plan.mounts import SCRATCH
 from sandbox.plan.secrets import DECOYS, RC_FILES, is_within
 
+# The units' own scratch folders, then what all of them share.
+_SCRATCH_PLACES = (f"{SCRATCH}/", "/tmp/", "/var/tmp/")
 _MAX_EVIDENCE = 5
 _MAX_SCRATCH = 20_000
 _MAX_FINDINGS = 2_000
@@ -22,6 +25,10 @@ _COMPILERS = frozenset(
     "rustc cc c++ gcc g++ clang clang++ ld ld.bfd ld.gold ld.lld lld rust-lld mold collect2 as ar cmake go "
     "gfortran f951 nvcc".split()
 )
+
+# A cargo within a build script (`cargo metadata` of cbindgen and others) tries to take these locks, is refused and goes
+# on without, as it does on a read-only disk (cargo's src/cargo/util/cache_lock.rs and core/global_cache_tracker.rs).
+_CARGO_LOCKS = (".package-cache", ".package-cache-mutate", ".global-cache", ".global-cache-journal")
 
 Event = Mapping[str, Any]
 
@@ -50,6 +57,7 @@ class Judge:
             for path, _ in DECOYS:
                 self._decoys[f"{home}/{path}"] = path in RC_FILES
         self._decoys[f"{cargo_home}/credentials.toml"] = False
+        self._harmless = {f"{cargo_home}/{name}" for name in _CARGO_LOCKS}
         self._trusted = (*trusted, "/usr", "/bin", "/lib")
         self._units: dict[str, dict[str, Any]] = {}
         self._programs: dict[int, str] = {}
@@ -104,7 +112,8 @@ class Judge:
         return self._add(code, name, subject, detail, None)
 
     def _open(self, event: Event) -> Finding | None:
-        path = text(event.get("path"))
+        # A link or /proc may lead elsewhere; what was opened is then in path2.
+        path = text(event.get("path2")) or text(event.get("path"))
         writes = event.get("access") == "write"
         rc_file = self._decoys.get(path)
         if rc_file is not None and event.get("unit") != "u0" and (writes or not rc_file):
@@ -112,7 +121,7 @@ class Judge:
             return self._add("CS0101", event["unit"], path, f"{act} {path}", event)
         scratch = self._scratch.get(path)
         if writes:
-            if path.startswith(("/tmp/", "/var/tmp/")) and len(self._scratch) < _MAX_SCRATCH:
+            if path.startswith(_SCRATCH_PLACES) and len(self._scratch) < _MAX_SCRATCH:
                 program = self._programs.get(event.get("pid", 0), "")
                 self._scratch[path] = _Scratch(text(event.get("unit")), program)
             return self._write_like(event)
@@ -153,10 +162,13 @@ class Judge:
             moved = self._scratch.pop(text(event.get("path")), None)
             if moved:
                 self._scratch[text(event.get("path2"))] = moved
-        path = text(event.get("path"))
+        real = text(event.get("path2")) if event.get("kind") == "open" else ""
+        path = real or text(event.get("path"))
         if event.get("note") == "foreign output":
             return self._add("CS0112", event["unit"], path, f"opened {path} for writing: another unit's output", event)
         if event.get("outcome") != "denied" or event.get("unit") == "u0":
+            return None
+        if event.get("kind") == "open" and path in self._harmless:
             return None
         rc_file = self._decoys.get(path)
         if rc_file is not None:
@@ -187,7 +199,9 @@ class Judge:
 
     def _scratch_forget(self, unit: str) -> None:
         """A unit's own temp dir goes with it; what it left elsewhere in scratch space stays remembered."""
-        gone = [path for path, entry in self._scratch.items() if entry.unit == unit and path.startswith("/tmp/cs-")]
+        gone = [
+            path for path, entry in self._scratch.items() if entry.unit == unit and path.startswith(_SCRATCH_PLACES[0])
+        ]
         for path in gone:
             del self._scratch[path]
 

@@ -7,7 +7,7 @@ import os.path
 from sandbox.plan import env as environment
 from sandbox.plan.facts import BuildFacts, HostFacts, Policy, ToolFacts
 from sandbox.plan.model import Plan
-from sandbox.plan.mounts import GUARD, ROLES, RUSTDOC, build_mounts
+from sandbox.plan.mounts import GUARD, ROLES, RUSTDOC, SCRATCH, build_mounts
 from sandbox.plan.secrets import is_within
 from sandbox.trace.frames import encode_pairs
 
@@ -34,6 +34,8 @@ def build_plan(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Poli
         target_dir=build.target_dir,
         stdio=policy.stdio,
         quiet=quiet_prefixes(host, tool, build),
+        owners=build.owners,
+        scratch=shared_scratch(build),
         allow_write=policy.allow_write,
         seccomp_digest=seccomp_digest,
         guard_digest=host.guard_digest,
@@ -91,6 +93,11 @@ def quiet_prefixes(host: HostFacts, tool: ToolFacts, build: BuildFacts) -> tuple
     return tuple(pairs)
 
 
+def shared_scratch(build: BuildFacts) -> str:
+    """`/tmp`, unless the target dir lies below it: a rule that opens one to every unit would open the other too."""
+    return "" if is_within(build.target_dir, "/tmp") else "/tmp"
+
+
 def guard_settings(plan: Plan, seccomp: bytes) -> list[tuple[str, bytes]]:
     """The guard's configuration frame for a plan (key, value), in the order the guard reads it."""
 
@@ -112,7 +119,8 @@ def guard_settings(plan: Plan, seccomp: bytes) -> list[tuple[str, bytes]]:
         ("programs", b"1" if plan.programs else b"0"),
         ("build_dir", raw(plan.build_dir)),
         ("target_dir", raw(plan.target_dir)),
-        ("tmp", b"/tmp"),
+        ("tmp", raw(plan.scratch)),
+        ("scratch", raw(SCRATCH)),
         ("require_landlock", str(plan.require_landlock).encode()),
     ]
     if limits.file_bytes:
@@ -120,6 +128,7 @@ def guard_settings(plan: Plan, seccomp: bytes) -> list[tuple[str, bytes]]:
     if limits.processes:
         pairs.append(("rlimit", f"nproc={limits.processes}:{limits.processes}".encode()))
     pairs += [("quiet", raw(f"{role}\t{prefix}")) for role, prefix in plan.quiet]
+    pairs += [("package", raw("\t".join(owner))) for owner in plan.owners]
     pairs += [("write", raw(f"{package}\t{path}")) for package, path in plan.allow_write]
     pairs += [("break", raw(name)) for name in plan.removed_walls]
     return pairs
@@ -128,7 +137,9 @@ def guard_settings(plan: Plan, seccomp: bytes) -> list[tuple[str, bytes]]:
 def role_settings(build: BuildFacts, tool: ToolFacts, policy: Policy) -> bytes:
     """Content of the file that the guard's rustc, rustdoc and script roles read (same NUL-separated form)."""
     pairs: list[tuple[str, str]] = [("script", f"{crate}\t{source}") for crate, source in build.scripts]
-    pairs += [("inner_wrapper", build.inner_wrapper), ("rustdoc", tool.rustdoc), ("tmp", "/tmp")]
+    pairs += [("inner_wrapper", build.inner_wrapper), ("rustdoc", tool.rustdoc)]
+    pairs += [("tmp", shared_scratch(build)), ("scratch", SCRATCH)]
+    pairs += [("package", "\t".join(owner)) for owner in build.owners]
     pairs += [("write", f"{package}\t{path}") for package, path in policy.allow_write]
     pairs += [("break", name) for name in policy.removed_walls]
     return encode_pairs([(key, os.fsencode(value)) for key, value in pairs])

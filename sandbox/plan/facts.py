@@ -51,7 +51,8 @@ class BuildFacts:
 
     `roots` are directories shown read-only (the workspace root first), `files` single files shown read-only,
     `masked` files of the workspace hidden behind an empty one, `scripts` the known build scripts as
-    (crate name, absolute source path), `prepared` the folder on the host that holds our generated files.
+    (crate name, absolute source path), `owners` whose each crate's root file is, as (path, package, version, manifest
+    directory), `prepared` the folder on the host that holds our generated files.
     """
 
     command: tuple[str, ...]
@@ -65,6 +66,7 @@ class BuildFacts:
     cargo_home_entries: tuple[str, ...]
     prepared: str
     scripts: tuple[tuple[str, str], ...] = ()
+    owners: tuple[tuple[str, str, str, str], ...] = ()
     inner_wrapper: str = ""
     workspace_wrapper: str = ""
     programs: bool = False

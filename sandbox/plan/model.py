@@ -67,7 +67,9 @@ class Plan:
 
     `command` is what runs in it (`command[0]` is an absolute path inside). With `recorded`, the guard is the first
     process and starts the command under the syscall filter; without, the command itself is (the resolve step, which
-    runs cargo alone and no code of any crate). `network` keeps the host's network namespace.
+    runs cargo alone and no code of any crate). `network` keeps the host's network namespace. `owners` charges each
+    crate's root source file to its package; `scratch` is the bare scratch folder that all units share, empty when the
+    target dir lies in it (a rule for one would then open the other).
     """
 
     command: tuple[str, ...]
@@ -82,6 +84,8 @@ class Plan:
     target_dir: str = ""
     stdio: Stdio = field(default_factory=Stdio)
     quiet: tuple[tuple[str, str], ...] = ()
+    owners: tuple[tuple[str, str, str, str], ...] = ()
+    scratch: str = ""
     allow_write: tuple[tuple[str, str], ...] = ()
     require_landlock: int = 1
     seccomp_digest: str = ""

@@ -11,6 +11,7 @@ from sandbox.plan.secrets import DECOYS, is_within
 GUARD = "/run/cargo-sandbox/guard"
 RUSTDOC = "/run/cargo-sandbox/rustdoc"
 ROLES = "/run/cargo-sandbox/roles"
+SCRATCH = "/run/cargo-sandbox/scratch"
 _HOME_BYTES = 1 << 30
 
 
@@ -80,6 +81,7 @@ def build_mounts(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Po
         if os.path.basename(path) not in policy.allow_dotenv and not is_within(path, build.target_dir)
     ]
     mounts += [
+        Mount("tmpfs", SCRATCH, size=tmp_bytes(host, policy.limits), mode=0o1777, why="each unit's own scratch"),
         Mount("ro", GUARD, host.guard, why="guard"),
         Mount("ro", RUSTDOC, host.guard, why="guard"),
         Mount("ro", ROLES, f"{build.prepared}/roles", why="guard's settings"),

@@ -93,7 +93,8 @@ def _mounts(
     mounts += [Mount("ro", f"{CONFIG_FOLDER}/{name}", f"{prepared}/{name}", why="safe subset") for name in configs]
     if cargo_home:
         mounts.append(Mount("rw", cargo_home, cargo_home, why="cargo home: downloads go here"))
-    for root in outermost(roots):
+    shown = outermost(roots + policy.allow_read)
+    for root in shown:
         if root == workspace and overlay:
             mounts.append(Mount("rw", root, overlay, why="a new lock file may appear here"))
             mounts += [
@@ -104,7 +105,6 @@ def _mounts(
             ]
         elif not in_system(root, host):
             mounts.append(Mount("ro", root, root, why="sources"))
-    shown = outermost(roots)
     mounts += [
         Mount("ro", path, path, why="cargo reads it")
         for path in files

@@ -66,7 +66,7 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
             for key, chain in chains.items()
         ]
         writer.finish(result.to_json() | {"chains": stored})
-    if settings.pin:
+    if settings.pin and writer.failed is None:
         RunStore().pin(writer.id)
     _prune_now_and_then(writer.id)
     colour = terminal.use_colour(os.isatty(2), invocation.args.color, os.environ)
@@ -157,13 +157,13 @@ class _Run:
             self._pump.forward_input(0)
         ledger, guard = self._ledger.ledger, self._invocation.host.guard
         self._recorder.settle(self._started_ns)
-        for broken in ledger.check(guard, self._recorder.key_units):
-            unit = {"unit": self._recorder.key_units[broken.key]}
+        for broken in ledger.check(guard, self._recorder.key_units, self._recorder.linked):
+            unit = {"unit": self._recorder.key_units[broken.key][-1]}
             words = f"{broken.path} was {broken.what} after its unit had ended"
             self._judge.add_external("CS0108", unit, broken.path, words)
         self._recorder.settle(self._started_ns)
-        if self._ledger.lock_fd >= 0 and ending is None:
-            self._ledger.release()
+        if ending is None:
+            ledger.release()
 
     def _stop_for(self, finding: Finding) -> None:
         if self._pump is not None:
@@ -176,10 +176,10 @@ class _Run:
         ran = self._recorder.key_units
         fresh = fresh_units(self._ledger.ledger, looked_at, set(ran))
         findings = (*self._judge.findings(), *fresh.findings)
-        owned = [(key, f) for key, unit in ran.items() for f in self._judge.findings() if f.unit == unit]
+        owned = [(key, f) for key, units in ran.items() for f in self._judge.findings() if f.unit in units]
         owned += [(f.unit.removeprefix("fresh:"), f) for f in fresh.findings]
         make_violators_stale(self._ledger.ledger, owned)
-        self._ledger.release()
+        self._ledger.ledger.release()
         complete = self._recorder.completeness(data)
         if fresh.unknown:
             reason = f"{fresh.unknown} fresh units have no entry in the ledger; build again"

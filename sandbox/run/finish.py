@@ -11,24 +11,16 @@ from typing import Any
 
 from sandbox.errors import SetupError
 from sandbox.judge.model import Finding, at_least
-from sandbox.trace import locks
 from sandbox.trace.ledger import Entry, Ledger, SealBreak
 
 
 @dataclass(slots=True)
 class OpenLedger:
-    """The ledger of one build dir, locked for this run. `touched` are outputs that changed since the last run."""
+    """The ledger of one build dir, held for this run. `touched` are outputs that changed since the last run."""
 
     ledger: Ledger
-    lock_fd: int
     touched: list[SealBreak] = field(default_factory=list)
     touched_units: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    def release(self) -> None:
-        """Let the next build of this workspace go on. Safe to call twice."""
-        if self.lock_fd >= 0:
-            os.close(self.lock_fd)
-            self.lock_fd = -1
 
 
 def prepare_ledger(state_dir: str, build_dir: str, guard: str, guard_digest: str) -> OpenLedger:
@@ -39,12 +31,8 @@ def prepare_ledger(state_dir: str, build_dir: str, guard: str, guard_digest: str
     """
     try:
         ledger = Ledger.open(Path(state_dir), Path(build_dir), guard_digest)
-        lock_fd = os.open(ledger.folder / "run.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        if not locks.lock(lock_fd, wait=False):
-            _blocking()
-            locks.lock(lock_fd)
-        opened = OpenLedger(ledger, lock_fd)
-        ledger.reload()
+        ledger.acquire(_blocking)
+        opened = OpenLedger(ledger)
         if not ledger.trusted:
             ledger.renew(_blocking)
         for path in ledger.unknown_fingerprints():

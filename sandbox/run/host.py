@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import stat
 
 from sandbox.errors import SetupError
 from sandbox.plan.facts import HostFacts, SystemEntry
@@ -63,13 +64,22 @@ def host_facts(env: dict[str, str], guard: str, guard_digest: str, state_dir: st
         user=user,
         uid=uid,
         gid=os.getgid(),
-        env=env,
+        env=_with_living_agent(env),
         system=system_entries(),
         guard=guard,
         guard_digest=guard_digest,
         memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         state_dir=state_dir,
     )
+
+
+def _with_living_agent(env: dict[str, str]) -> dict[str, str]:
+    """The environment, without an ssh agent's socket that is not there any more: it can't be mounted."""
+    try:
+        living = stat.S_ISSOCK(os.stat(env.get("SSH_AUTH_SOCK", "")).st_mode)
+    except (OSError, ValueError):
+        living = False
+    return env if living else {name: value for name, value in env.items() if name != "SSH_AUTH_SOCK"}
 
 
 def system_entries() -> tuple[SystemEntry, ...]:

@@ -29,7 +29,7 @@ from sandbox.plan.facts import BuildFacts, HostFacts, Policy, ToolFacts
 from sandbox.plan.model import Limits, Plan, Stdio
 from sandbox.plan.resolve import resolve_plan
 from sandbox.plan.secrets import is_within
-from sandbox.run import dotenv, host, target
+from sandbox.run import dotenv, host, target, test_hooks
 from sandbox.run.capture import capture
 from sandbox.run.prepared import home_config_files, prepare, standard_files
 from sandbox.run.resolve import Request, ToolIdentity, identify, resolve
@@ -135,6 +135,9 @@ def prepare_invocation(
     program = seccomp.load(os.uname().machine)
     plan = build_plan(place.host, place.tool, build, place.policy, seccomp.digest(program))
     check(plan, place.host.homes, build.prepared)
+    plan = test_hooks.without_walls(plan, place.env)
+    if args.verb in ("test", "bench"):
+        target.show_programs(plan.build_dir, plan.target_dir, _profile_dir(args), args.targets, facts.binaries)
     return Invocation(args, plan, facts, place.host, place.tool, identity, place.cargo_home, str(place.tree.root))
 
 
@@ -189,6 +192,7 @@ def _policy(settings: Settings, facts: HostFacts, stdio: Stdio, extra_roots: tup
         limits=limits,
         require_complete=settings.require_complete,
         stdio=stdio,
+        removed_walls=test_hooks.removed_walls(facts.env),
     )
 
 
@@ -223,9 +227,7 @@ def _resolve(engine: Engine, place: _Place, identity: ToolIdentity, common: dict
 
 def _roots(place: _Place) -> tuple[str, ...]:
     """Directories to show read-only: the workspace first, then path dependencies, overrides and vendored sources."""
-    config = place.config
-    named = [*config.source_directories(), *config.path_overrides(), *config.patch_paths()]
-    found = [str(place.tree.root), *map(str, place.tree.path_roots), *(str(value.path()) for value in named)]
+    found = [str(place.tree.root), *map(str, place.tree.path_roots)]
     return tuple(dict.fromkeys(os.path.normpath(path) for path in found if os.path.isdir(path)))
 
 
@@ -236,9 +238,8 @@ def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity) -> BuildFa
     real_target = target.open_target(wanted, workspace_root, place.host.homes, place.cargo_home)
     build_dir = target.build_dir(real_target)
     roots = _roots(place)
-    verb, rest, workspace_wrapper, extra_env = _command_of(args, tool)
-    command = [tool.cargo, "--config", f"build.build-dir={_toml_string(build_dir)}", *args.before, verb, *rest]
-    env = dict(extra_env)
+    changed, workspace_wrapper, env = _as_cargo_gets_it(args, tool)
+    settings = [f"build.build-dir={_toml_string(build_dir)}"]
     if identity.cargo_version() <= _NEWEST_WITHOUT_BUILD_DIR:
         # Cargo before 1.91 knows no build-dir: the whole target dir moves into ours, and artifacts land there.
         if args.target_dir:
@@ -251,9 +252,11 @@ def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity) -> BuildFa
         env["CARGO_TARGET_DIR"] = build_dir
     elif "CARGO_TARGET_DIR" in place.env:
         env["CARGO_TARGET_DIR"] = place.env["CARGO_TARGET_DIR"]
+    elif not args.target_dir:
+        settings.append(f"build.target-dir={_toml_string(wanted)}")
     wrapper = config.rustc_wrapper(place.env)
     return BuildFacts(
-        command=tuple(command),
+        command=tuple(changed.command(tool.cargo, config=settings)),
         cwd=place.cwd,
         roots=roots,
         files=tuple(dict.fromkeys([*map(str, place.tree.ancestors), *_config_files(place)])),
@@ -268,6 +271,7 @@ def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity) -> BuildFa
         ),
         prepared="",
         scripts=facts.scripts,
+        owners=tuple((path, owner.name, owner.version, owner.directory) for path, owner in facts.owners),
         inner_wrapper=str(wrapper.value) if wrapper else "",
         workspace_wrapper=workspace_wrapper,
         programs=args.verb in _PROGRAM_VERBS,
@@ -295,11 +299,11 @@ def _links(wanted: str, real: str, workspace_root: str) -> tuple[tuple[str, str]
     return () if wanted == real or is_within(wanted, workspace_root) else ((wanted, real),)
 
 
-def _command_of(args: CargoArgs, tool: ToolFacts) -> tuple[str, tuple[str, ...], str, dict[str, str]]:
-    """The verb and arguments for cargo; clippy is `cargo check` with clippy-driver as workspace wrapper (cargo-clippy's
-    own way, src/main.rs), without cargo-clippy in between: the guard trusts one cargo process."""
+def _as_cargo_gets_it(args: CargoArgs, tool: ToolFacts) -> tuple[CargoArgs, str, dict[str, str]]:
+    """The command line, the workspace wrapper and variables. Clippy is `cargo check` with clippy-driver as workspace
+    wrapper (cargo-clippy's own way, src/main.rs), without cargo-clippy in between: the guard trusts one cargo process."""
     if args.verb != "clippy":
-        return args.verb, args.rest, "", {}
+        return args, "", {}
     if not tool.clippy_driver:
         raise SetupError(
             "clippy is not installed in this toolchain",
@@ -310,7 +314,14 @@ def _command_of(args: CargoArgs, tool: ToolFacts) -> tuple[str, tuple[str, ...],
     rest = args.rest[: args.rest.index("--")] if "--" in args.rest else args.rest
     lints = [*(["--no-deps"] if "--no-deps" in rest else []), *args.trailing]
     env = {"CLIPPY_ARGS": "".join(f"{lint}__CLIPPY_HACKERY__" for lint in lints)}
-    return "check", tuple(word for word in rest if word != "--no-deps"), tool.clippy_driver, env
+    checked = args._replace(verb="check", rest=tuple(word for word in rest if word != "--no-deps"))
+    return checked, tool.clippy_driver, env
+
+
+def _profile_dir(args: CargoArgs) -> str:
+    """The folder that a profile's artifacts go to (cargo book, "Profile selection")."""
+    name = args.profile or ("release" if args.release or args.verb == "bench" else "dev")
+    return {"dev": "debug", "test": "debug", "bench": "release"}.get(name, name)
 
 
 def _refuse_what_writes_sources(args: CargoArgs) -> None:

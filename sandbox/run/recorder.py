@@ -37,7 +37,8 @@ class Recorder:
         self.listed = 0
         self.last_sequence = 0
         self.reasons: list[str] = []
-        self.key_units: dict[str, str] = {}
+        self.key_units: dict[str, tuple[str, ...]] = {}
+        self.linked: set[str] = set()
         self._program_started: Callable[[], None] | None = None
 
     def when_program_starts(self, act: Callable[[], None]) -> None:
@@ -58,6 +59,8 @@ class Recorder:
             if sequence != self.last_sequence + 1:
                 self._hole(f"events between {self.last_sequence} and {sequence} are missing")
             self.last_sequence = sequence
+            if event.get("unit") == "u0" and event.get("kind") in ("link", "other"):
+                self.linked.add(str(event.get("path")))
             finding = self._judge.event(event)
             if finding is not None:
                 self._found(finding)
@@ -127,17 +130,16 @@ class Recorder:
 
         `since_ns`: wall-clock time from before the container was started, as `time.time_ns()`.
         """
-        for key in self._ledger.settle(since_ns):
-            self.key_units.setdefault(key, "")
+        self.key_units |= self._ledger.settle(since_ns)
         late = {finding.unit for finding in self._judge.findings()}
-        for key, name in self.key_units.items():
-            if name in late:
-                self._ledger.amend(key, self._findings_of(name))
+        for key, names in self.key_units.items():
+            if late.intersection(names):
+                self._ledger.amend(key, [found for name in names for found in self._findings_of(name)])
 
     def _ledger_entry(self, name: str) -> None:
         key = self._ledger.record(self.ends[name], self.starts[name], self._writer.id, self._findings_of(name))
         if key is not None:
-            self.key_units[key] = name
+            self.key_units[key] = (name,)
 
     def _findings_of(self, name: str) -> list[dict[str, Any]]:
         found = (finding for finding in self._judge.findings() if finding.unit == name)

@@ -215,7 +215,9 @@ def _metadata(
         if not silent and not request.quiet and line.lstrip().split(b" ")[0] in _STATUS:
             _show(line)
 
-    done = capture(engine, check(plan, host.homes, request.prepared, (request.cargo_home, overlay)), on_line)
+    # The ssh agent's socket often lies in ~/.ssh or ~/.gnupg; it alone is shown, not the folder.
+    trusted = (request.cargo_home, overlay, host.env.get("SSH_AUTH_SOCK", ""))
+    done = capture(engine, check(plan, host.homes, request.prepared, trusted), on_line)
     if done.status != 0 and not silent:
         for line in shown:
             if line.lstrip().split(b" ")[0] not in _STATUS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from sandbox.errors import SetupError
@@ -9,6 +10,11 @@ from sandbox.plan.secrets import is_within, secret_reason
 
 BUILD_FOLDER = ".cargo-sandbox"
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55"
+# Word for word what cargo writes, so that a backup passes over a target dir that we made as over one of cargo's.
+_TAG_FILE = _TAG + (
+    b"\n# This file is a cache directory tag created by cargo.\n"
+    b"# For information about cache directory tags see https://bford.info/cachedir/\n"
+)
 
 
 def open_target(path: str, workspace: str, homes: tuple[str, ...], cargo_home: str) -> str:
@@ -30,7 +36,9 @@ def open_target(path: str, workspace: str, homes: tuple[str, ...], cargo_home: s
     if inside and os.path.normpath(expected) != real and not _is_cache(real):
         raise _refuse(path, real, "the project makes it a symlink to a directory that is not cargo's")
     try:
-        os.makedirs(real, exist_ok=True)
+        if not os.path.isdir(real):
+            os.makedirs(real, exist_ok=True)
+            _mark(real)
     except OSError as error:
         raise _refuse(path, real, error.strerror or "it can't be created") from error
     if not os.access(real, os.W_OK | os.X_OK) or not _writable(real):
@@ -52,12 +60,46 @@ def build_dir(target: str) -> str:
     return path
 
 
+def show_programs(build: str, target: str, profile: str, triples: tuple[str, ...], names: tuple[str, ...]) -> None:
+    """Let tests find the workspace's programs beside themselves.
+
+    Many integration tests look for `../NAME` from where they lie, which without a build dir of its own is where cargo
+    puts programs. So the profile's folder in the build dir gets a link for each name to that place. An existing file is
+    left as it is. No link of the build dir is followed: an earlier program of the user's could have put it there.
+    """
+    flags = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    for triple in ("", *triples):
+        parts = [part for part in (os.path.basename(triple).removesuffix(".json"), profile) if part]
+        fds = [os.open(build, flags)]
+        try:
+            for part in parts:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(part, dir_fd=fds[-1])
+                fds.append(os.open(part, flags, dir_fd=fds[-1]))
+            for name in names:
+                if name not in ("deps", "build", "examples", "incremental") and name[:1] not in ("", ".") and "/" not in name:
+                    wanted = os.path.relpath(os.path.join(target, *parts, name), os.path.join(build, *parts))
+                    with contextlib.suppress(FileExistsError):
+                        os.symlink(wanted, name, dir_fd=fds[-1])
+        except OSError as error:
+            raise _refuse(build, build, f"{'/'.join(parts)} in it can't be used ({error.strerror})") from error
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+
 def _writable(path: str) -> bool:
     """Root keeps its id inside the container but not its powers, so another owner's directory is closed to it."""
     if os.geteuid() != 0:
         return True
     state = os.stat(path)
     return bool(state.st_uid == 0 or state.st_mode & 0o002 or (state.st_gid == 0 and state.st_mode & 0o020))
+
+
+def _mark(path: str) -> None:
+    """Cargo marks a target dir as a cache when it creates it, and only then; here we are first."""
+    with contextlib.suppress(FileExistsError), open(os.path.join(path, "CACHEDIR.TAG"), "xb") as out:
+        out.write(_TAG_FILE)
 
 
 def _is_cache(path: str) -> bool:

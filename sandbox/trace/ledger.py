@@ -15,8 +15,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from sandbox.trace import files, fingerprints, locks
 from sandbox.trace.builddir import CACHE_TAG, TOKEN, open_build_dir, wipe_build_dir
 from sandbox.trace.fingerprints import fingerprint_dir
 from sandbox.trace.names import LEDGER_SCHEMA
-from sandbox.trace.seals import SealBreak, SealError, check_seals, seal_text
+from sandbox.trace.seals import SealBreak, SealError, check_seals, seal_text, with_times
 
 __all__ = ["Entry", "Ledger", "SealBreak", "SealError", "fingerprint_dir", "make_cache_dir", "wipe_build_dir"]
 
@@ -152,7 +151,7 @@ class Ledger:
     def reset(self) -> None:
         """Begin anew with an empty list and a new token; the build dir is made if it is missing. Raises OSError."""
         self._spoil()
-        token = secrets.token_hex(16)
+        token = os.urandom(16).hex()
         make_cache_dir(self.build_dir)
         build_fd = open_build_dir(self.build_dir)
         try:
@@ -262,9 +261,22 @@ class Ledger:
         """Input for `guard seals`: the seals of these entries, or of all."""
         return "".join(self._seals(keys).values()).encode()
 
-    def check(self, guard: Path | str, keys: Iterable[str] | None = None) -> list[SealBreak]:
-        """Compare the outputs of these entries (or of all) with their seals. Raises SealError."""
-        return check_seals(guard, self._seals(keys))
+    def check(
+        self, guard: Path | str, keys: Iterable[str] | None = None, linked: Container[str] = ()
+    ) -> list[SealBreak]:
+        """Compare the outputs of these entries (or of all) with their seals. Raises SealError.
+
+        Cargo makes hard links of some outputs and dates others back, which moves their times. That is forgiven where
+        the content still has its digest, and for the paths in `linked`, at which cargo itself was seen to do so; such
+        seals get the new times.
+        """
+        seals = self._seals(keys)
+        broken, moved = check_seals(guard, seals, linked)
+        if moved:
+            renewed = {key: with_times(text, moved) for key, text in seals.items()}
+            changed = [key for key, text in renewed.items() if text != seals[key]]
+            self._put([replace(self.entries[key], seals=renewed[key]) for key in changed])
+        return broken
 
     def _seals(self, keys: Iterable[str] | None) -> dict[str, str]:
         chosen = self.entries if keys is None else [key for key in keys if key in self.entries]
@@ -307,21 +319,21 @@ class Ledger:
         data = files.read_small(_UNITS, self._dir_fd, _UNITS_MAX) or b""
         entries: dict[str, Entry] = {}
         lines = data.split(b"\n")
-        for line in lines[:-1]:
+        for line in lines:
             value = files.parse_object(line)
             if value is None or not isinstance(key := value.get("key"), str):
                 continue
-            if value.get("gone"):
+            if "role" in value:
+                entry = _parse(value)
+            elif "findings" in value and key in entries:
+                entry = _parse({**_json(entries[key]), "findings": value["findings"]})
+            else:
+                entry = None
+            if entry is None:
                 entries.pop(key, None)
-            elif "role" in value:
-                value["findings"] = tuple(value.get("findings", ()))
-                try:
-                    entries[key] = Entry(**value)
-                except TypeError:  # a field of a newer version: the unit counts as never seen
-                    entries.pop(key, None)
-            elif key in entries:
-                entries[key] = replace(entries[key], findings=tuple(value.get("findings", ())))
-        self.entries, self._lines, self._read_to = entries, len(lines) - 1, stamp
+            else:
+                entries[key] = entry
+        self.entries, self._lines, self._read_to = entries, len(lines), stamp
 
     def _compact(self) -> None:
         try:
@@ -417,7 +429,19 @@ def _text(path: Path) -> str:
 
 
 def _json(entry: Entry) -> dict[str, Any]:
-    return {name: getattr(entry, name) for name in Entry.__slots__}
+    return {name: getattr(entry, name) for name in Entry.__slots__} | {"findings": list(entry.findings)}
+
+
+def _parse(value: dict[str, Any]) -> Entry | None:
+    """An entry of the list; None for one that is broken or of a later version: its unit counts as never seen."""
+    found = value.get("findings", [])
+    if not isinstance(found, list) or not all(isinstance(finding, dict) for finding in found):
+        return None
+    try:
+        entry = Entry(**{**value, "findings": tuple(found)})
+    except TypeError:
+        return None
+    return entry if isinstance(entry.seals, str) and isinstance(entry.run, str) else None
 
 
 def _entry(

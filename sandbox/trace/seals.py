@@ -7,8 +7,7 @@ character and every byte that is not UTF-8 are written as `\\xHH`.
 from __future__ import annotations
 
 import re
-import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
@@ -17,9 +16,9 @@ from sandbox.trace.events import Text, text
 
 _ESCAPED = re.compile(r"[\x00-\x1f\\\x7f\udc80-\udcff]")
 _DIGEST = re.compile("[0-9a-f]{64}|-")
+_NUMBER = re.compile(rb"-?[0-9]+")
 _UNESCAPED = re.compile(rb"\\x([0-9a-fA-F]{2})")
 _TIMEOUT_S = 600.0
-
 
 What = Literal["changed", "missing"]
 
@@ -36,6 +35,14 @@ class SealBreak(NamedTuple):
     key: str
     path: str
     what: What
+
+
+class SealCheck(NamedTuple):
+    """What a check found: broken seals, and the new times of outputs (by escaped path) that hold all the same, as they
+    stand in a seal: mtime, tab, ctime."""
+
+    broken: list[SealBreak]
+    moved: dict[str, str]
 
 
 def seal_text(outputs: Iterable[Mapping[str, Any]]) -> str:
@@ -67,11 +74,24 @@ def unescape(path: bytes) -> str:
     return _UNESCAPED.sub(lambda match: bytes((int(match[1], 16),)), path).decode("utf-8", "surrogateescape")
 
 
-def check_seals(guard: Path | str, seals: Mapping[str, str]) -> list[SealBreak]:
+def with_times(seals: str, moved: Mapping[str, str]) -> str:
+    """The seals of a unit with new times (by escaped path; mtime, tab, ctime) in place of the old ones."""
+    lines = seals.split("\n")
+    for index, line in enumerate(lines):
+        fields = line.split("\t")
+        if fields[-1] in moved:
+            fields[2:4] = moved[fields[-1]].split("\t")
+            lines[index] = "\t".join(fields)
+    return "\n".join(lines)
+
+
+def check_seals(guard: Path | str, seals: Mapping[str, str], linked: Container[str] = ()) -> SealCheck:
     """Let `guard seals` compare the files with the seals (text by key). Raises SealError."""
     lines = "".join(seals.values()).encode()
     if not lines:
-        return []
+        return SealCheck([], {})
+    import subprocess
+
     command = [str(guard), "seals"]
     try:
         done = subprocess.run(command, input=lines, capture_output=True, timeout=_TIMEOUT_S, check=False)
@@ -81,12 +101,20 @@ def check_seals(guard: Path | str, seals: Mapping[str, str]) -> list[SealBreak]:
         words = done.stderr[:400].decode("utf-8", "backslashreplace").strip() or f"status {done.returncode}"
         raise SealError(f"the seals of the build's outputs can't be checked: {guard} seals: {words}")
     broken: dict[str, What] = {}
+    moved: dict[str, str] = {}
     for line in done.stdout.split(b"\n")[:-1]:
         what, _, path = line.partition(b"\t")
+        word, *times = what.split(b" ")
+        if word in (b"moved", b"linked") and path and len(times) == 2 and all(map(_NUMBER.fullmatch, times)):
+            if word == b"moved" or unescape(path) in linked:
+                moved[path.decode()] = b"\t".join(times).decode()
+            else:
+                broken[unescape(path)] = "changed"
+            continue
         if what not in (b"changed", b"missing") or not path:
             raise SealError(f"{guard} seals gave an answer that is not understood: {line[:80]!r}")
         broken[unescape(path)] = cast(What, what.decode())
-    return _owners(broken, seals) if broken else []
+    return SealCheck(_owners(broken, seals) if broken else [], moved)
 
 
 def _owners(broken: Mapping[str, What], seals: Mapping[str, str]) -> list[SealBreak]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -182,7 +181,7 @@ class RunStore:
         """Move a run out of the way in one step, unless it is live or was pinned a moment ago."""
         with contextlib.suppress(OSError), _store_lock(base_fd), _opened(self.base / run_id) as dir_fd:
             if not is_locked(LOCK, dir_fd) and PINNED not in os.listdir(dir_fd):
-                os.rename(run_id, f"{_TRASH}{run_id}-{secrets.token_hex(4)}", src_dir_fd=base_fd, dst_dir_fd=base_fd)
+                os.rename(run_id, f"{_TRASH}{run_id}-{os.urandom(4).hex()}", src_dir_fd=base_fd, dst_dir_fd=base_fd)
                 return True
         return False
 
@@ -227,7 +226,7 @@ def _info(run: RunReader) -> RunInfo:
 
 
 def _new_id(now: datetime) -> str:
-    return f"{now:%Y-%m-%d}-" + "".join(secrets.choice(ALPHABET) for _ in range(4))
+    return f"{now:%Y-%m-%d}-" + "".join(ALPHABET[byte % len(ALPHABET)] for byte in os.urandom(4))
 
 
 @contextlib.contextmanager

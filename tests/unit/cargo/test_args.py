@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import string
+import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -145,6 +147,39 @@ def test_a_global_option_after_the_verb_replaces_the_one_before_it_as_in_clap() 
     assert args.verbose == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["build"], ["build", "--config=k=1"]),
+        (["build", "-r", "--config", "a=1"], ["build", "-r", "--config", "a=1", "--config=k=1"]),
+        (["--config", "a=1", "build", "-r"], ["--config", "a=1", "--config=k=1", "build", "-r"]),
+        (["--config=a=1", "test", "--config=b=1", "x"], ["--config=a=1", "test", "--config=b=1", "x", "--config=k=1"]),
+        (["test", "x", "--", "--config"], ["test", "x", "--config=k=1", "--", "--config"]),
+        (["run", "-q", "prog", "--", "x"], ["run", "-q", "--config=k=1", "prog", "--", "x"]),
+        (["-C", "d", "run", "--", "x"], ["-C", "d", "run", "--config=k=1", "--", "x"]),
+    ],
+)
+def test_a_setting_of_ours_stands_where_clap_keeps_it_and_the_users(words: list[str], command: list[str]) -> None:
+    assert split(words).command("cargo", ["k=1"]) == ("cargo", *command)
+
+
+def test_cargo_itself_sees_both_the_users_setting_and_ours(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/main.rs").write_text("fn main() {}")
+    (tmp_path / "Cargo.toml").write_text('[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n')
+    ours = f"build.target-dir='{tmp_path}/ours'"
+    for words in (
+        ["check", "--config", "build.target-dir='theirs'", "--config", "term.verbose=true"],
+        ["--config", "build.target-dir='theirs'", "--config", "term.verbose=true", "check"],
+    ):
+        done = subprocess.run(
+            split(words).command("cargo", [ours]), cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        assert "Running `" in done.stderr or "Fresh" in done.stderr
+        assert (tmp_path / "ours").is_dir()
+        assert not (tmp_path / "theirs").exists()
+
+
 def test_clippy_as_an_external_command_gets_nothing_from_before_its_name() -> None:
     args = split(["--offline", "--config", "a=1", "clippy"])
     assert not args.offline
@@ -187,8 +222,11 @@ def test_everything_after_the_verb_is_kept_verbatim(words: list[str], verb: str)
     args = split([verb, *words])
     assert args.rest == tuple(words)
     assert args.verb == ALIASES.get(verb, verb)
-    joined = args.command("cargo")
-    assert joined == ("cargo", args.verb, *words)
+    assert args.command("cargo") == ("cargo", args.verb, *words)
+    added = list(args.command("cargo", ["k=1"]))
+    added.remove("--config=k=1")
+    assert added == ["cargo", args.verb, *words]
+    assert split([verb, *args.command("cargo", ["k=1"])[2:]]).trailing == args.trailing
 
 
 @given(st.lists(_WORDS, max_size=12))

@@ -25,10 +25,15 @@ for line in sys.stdin.buffer.read().split(b"\n")[:-1]:
     except OSError:
         out.write(b"missing\t" + escaped + b"\n")
         continue
-    same = (now.st_ino, now.st_size, now.st_mtime_ns) == (int(ino), int(size), int(mtime))
-    if same and now.st_ctime_ns != int(ctime):
-        same = digest != b"-" and stat.S_ISREG(now.st_mode)
-        same = same and hashlib.sha256(open(path, "rb").read()).hexdigest().encode() == digest
+    same = (now.st_ino, now.st_size) == (int(ino), int(size))
+    if same and (now.st_mtime_ns, now.st_ctime_ns) != (int(mtime), int(ctime)):
+        times = b" %d %d\t" % (now.st_mtime_ns, now.st_ctime_ns)
+        if digest == b"-":
+            out.write(b"linked" + times + escaped + b"\n")
+            continue
+        same = stat.S_ISREG(now.st_mode) and hashlib.sha256(open(path, "rb").read()).hexdigest().encode() == digest
+        if same:
+            out.write(b"moved" + times + escaped + b"\n")
     if not same:
         out.write(b"changed\t" + escaped + b"\n")
 '''

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import jsonschema
 import pytest
@@ -155,8 +155,7 @@ def test_a_lone_surrogate_from_hostile_json_has_bytes_too() -> None:
 
 def test_arguments_and_writes_are_read_from_an_event() -> None:
     def sample(kind: str, **more: Any) -> Event:
-        event: Any = {**BASE, "kind": kind, **SAMPLES[kind], **more}
-        return event
+        return cast(Event, {**BASE, "kind": kind, **SAMPLES[kind], **more})
 
     assert events.argv(sample("exec")) == ["cc", "-c", "/tmp/\udcff"]
     assert events.argv(sample("flood")) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -45,7 +46,8 @@ SCRIPT: dict[str, Any] = {"role": "script", "package": "my-lib"}
         (SCRIPT | {"out_dir": f"/b/debug/build/my-lib/{HASH}/out"}, f"/b/debug/build/my-lib/{HASH}/fingerprint"),
         (RUSTC | {"extra": "", "out_dir": f"/b/d/build/my-lib/{HASH}/out"}, f"/b/d/build/my-lib/{HASH}/fingerprint"),
         (SCRIPT | {"package": "build", "out_dir": f"/b/d/build/build-{HASH}/out"}, f"/b/d/.fingerprint/build-{HASH}"),
-        (SCRIPT | {"package": "build", "out_dir": f"/b/d/build/build/{HASH}/out"}, f"/b/d/build/build/{HASH}/fingerprint"),
+        (SCRIPT | {"package": "build", "out_dir": f"/b/d/build/build/{HASH}/out"},
+         f"/b/d/build/build/{HASH}/fingerprint"),
         (RUSTC | {"extra": "", "out_dir": "/b/debug/deps"}, None),
         (RUSTC | {"extra": None, "out_dir": "/b/debug/deps"}, None),
         (RUSTC | {"extra": "-custom", "out_dir": "/b/debug/deps"}, None),
@@ -72,7 +74,9 @@ def test_the_folder_follows_from_the_start_record(start: dict[str, Any], want: s
 PARTS = st.lists(st.sampled_from(["/", "..", ".", "build", "deps", "out", "a", "-", HASH, "\0", "fingerprint"]))
 
 
-@given(st.dictionaries(st.sampled_from(["package", "out_dir", "extra"]), PARTS.map("".join) | st.none() | st.integers()))
+@given(
+    st.dictionaries(st.sampled_from(["package", "out_dir", "extra"]), PARTS.map("".join) | st.none() | st.integers())
+)
 def test_a_hostile_start_record_gives_a_clean_path_or_none(start: dict[str, Any]) -> None:
     path = fingerprint_dir(start | {"role": "rustc"})
     assert path is None or (path.startswith("/") and ".." not in path.split("/") and module.fingerprint_shape(path))
@@ -128,13 +132,18 @@ class Workspace:
         if found is None:
             return None
         words = shlex.split(found[1])
-        env = dict(word.split("=", 1) for word in words if re.match(r"[A-Za-z_][\w-]*=", word))
+        is_variable = re.compile(r"[A-Za-z_][\w-]*=").match
+        env = dict(word.split("=", 1) for word in itertools.takewhile(is_variable, words))
         if "CARGO_PKG_NAME" not in env:
             return None
         argv = words[len(env) :]
-        start: dict[str, Any] = {"package": env["CARGO_PKG_NAME"], "crate": env.get("CARGO_CRATE_NAME", ""), "extra": ""}
+        start: dict[str, Any] = {
+            "package": env["CARGO_PKG_NAME"],
+            "crate": env.get("CARGO_CRATE_NAME", ""),
+            "extra": "",
+        }
         if Path(argv[0]).name == "rustc":
-            options = dict(zip(argv, argv[1:], strict=False))
+            options = dict(itertools.pairwise(argv))
             extra = [word.partition("=")[2] for word in argv if word.startswith("extra-filename=")]
             return {**start, "role": "rustc", "out_dir": options["--out-dir"], "extra": "".join(extra)}
         if Path(argv[0]).name == "rustdoc":
@@ -309,7 +318,7 @@ def test_no_link_is_followed_on_the_way_to_a_fingerprint(tmp_path: Path, link: s
         assert make_stale(tmp_path / "build", trap)
         assert not trap.is_symlink()
     else:
-        with pytest.raises(OSError, match="(Not a directory|symbolic links)"):
+        with pytest.raises(OSError, match=r"(Not a directory|symbolic links)"):
             make_stale(tmp_path / "build", tmp_path / f"build/debug/.fingerprint/a-{HASH}")
     assert (precious / "lib-x").is_file()
 
@@ -334,7 +343,7 @@ def test_a_build_dir_that_a_hostile_tree_links_elsewhere_is_not_wiped(tmp_path: 
     (tmp_path / "home" / "build" / "CACHEDIR.TAG").write_text("Signature: x")
     (tmp_path / link).parent.mkdir(parents=True)
     (tmp_path / link).symlink_to(tmp_path / "home" / ("build" if link.endswith("build") else ""))
-    with pytest.raises(OSError, match="(Not a directory|symbolic links)"):
+    with pytest.raises(OSError, match=r"(Not a directory|symbolic links)"):
         wipe_build_dir(tmp_path / "target/.cargo-sandbox/build")
     assert (tmp_path / "home" / "build" / "CACHEDIR.TAG").is_file()
 

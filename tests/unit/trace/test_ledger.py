@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import resource
@@ -37,6 +38,7 @@ def build(tmp_path: Path) -> Path:
 def ledger(tmp_path: Path, build: Path) -> Iterator[Ledger]:
     with Ledger.open(tmp_path / "state", build, DIGEST) as opened:
         opened.renew()
+        opened.release()
         yield opened
 
 
@@ -123,7 +125,26 @@ def test_seals_are_checked_for_the_units_asked_for(ledger: Ledger, build: Path, 
     assert ledger.seal_lines([]) == b""
 
 
-@pytest.mark.parametrize("damage", ["token", "no token", "token link", "build dir", "guard", "header", "units", "schema"])
+def test_an_output_that_cargo_linked_is_read_once_and_sealed_anew(ledger: Ledger, build: Path, guard: Path) -> None:
+    path = artifact(build)
+    unit = end(path)
+    unit["outputs"][0]["sha256"] = hashlib.sha256(b"compiled").hexdigest()
+    ledger.record(unit, start(build), "r", [FINDING])
+    os.link(path, build / "link")
+    before = ledger.seal_lines()
+    assert ledger.check(guard) == []
+    assert ledger.seal_lines() != before
+    with again(ledger) as later:
+        assert later.entries == ledger.entries
+        assert later.entries[key(build)].findings == (FINDING,)
+        assert later.check(guard) == []
+        assert later.seal_lines() == ledger.seal_lines()
+
+
+DAMAGES = ["token", "no token", "token link", "build dir", "guard", "header", "units", "schema"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_build_dir_that_does_not_fit_its_ledger_is_not_trusted(ledger: Ledger, build: Path, damage: str) -> None:
     ledger.record(end(), start(build), "r")
     header = ledger.folder / "header.json"
@@ -319,8 +340,8 @@ def test_a_list_cut_at_any_byte_is_read_up_to_the_cut_and_written_on(ledger: Led
         ledger.record(end(), start(build, number), "r", [FINDING])
     path = ledger.folder / "units.jsonl"
     data = path.read_bytes()
-    ends = [at + 1 for at, byte in enumerate(data) if byte == 10]
-    for cut in range(0, len(data) + 1, 7):
+    ends = [at for at, byte in enumerate(data) if byte == 10]
+    for cut in {*range(0, len(data), 7), *ends, *(at + 1 for at in ends)}:
         path.write_bytes(data[:cut])
         with again(ledger) as later:
             whole = sum(at <= cut for at in ends)
@@ -331,12 +352,19 @@ def test_a_list_cut_at_any_byte_is_read_up_to_the_cut_and_written_on(ledger: Led
             assert key(build, 9) in last.entries
 
 
+GOOD = {
+    "key": "/b/debug/.fingerprint/a", "run": "r", "unit": "u1", "role": "rustc", "package": "a", "version": "1",
+    "crate": "a", "status": 0, "cut": False, "hidden": False, "findings": [], "seals": "",
+}  # fmt: skip
+CHANGES: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
+    st.sampled_from([*GOOD, "gone", "of_a_later_version"]),
+    st.none() | st.integers() | st.text(max_size=5) | st.lists(st.integers() | st.just({}), max_size=2),
+)
 LINES = st.one_of(
     st.binary(max_size=60),
-    st.dictionaries(
-        st.sampled_from(["key", "role", "gone", "findings", "seals", "status", "new_field", "package"]),
-        st.none() | st.integers() | st.text(max_size=5) | st.lists(st.integers(), max_size=2),
-    ).map(lambda value: json.dumps(value).encode()),
+    st.tuples(st.sets(st.sampled_from([*GOOD]), min_size=6), CHANGES).map(
+        lambda both: json.dumps({key: GOOD[key] for key in both[0] | {"key"}} | both[1]).encode()
+    ),
 )
 
 
@@ -505,4 +533,4 @@ def test_three_hundred_units_with_five_thousand_files_load_quickly(ledger: Ledge
         with again(ledger) as later:
             assert len(later.entries) == 300
         taken.append(time.process_time() - before)
-    assert min(taken) < 0.015
+    assert min(taken) < 0.03, "7 ms on a free machine of 2026; a no-op build has 120 ms for everything"

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.trace.events import stored
-from sandbox.trace.seals import SealBreak, SealError, check_seals, escape, seal_text, unescape
+from sandbox.trace.seals import SealBreak, SealError, check_seals, escape, seal_text, unescape, with_times
 
 
 def output(path: Path, digest: bool = False) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def test_untouched_outputs_hold(tmp_path: Path, guard: Path) -> None:
     (tmp_path / "link").symlink_to("nowhere")
     text = seal_text([*(output(tmp_path / name, digest=True) for name in names), output(tmp_path / "link")])
     assert text.count("\n") == len(names) + 1
-    assert check_seals(guard, {"k": text}) == []
+    assert check_seals(guard, {"k": text}) == ([], {})
 
 
 def test_a_changed_and_a_missing_output_are_charged_to_their_units(tmp_path: Path, guard: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_changed_and_a_missing_output_are_charged_to_their_units(tmp_path: Pat
     }
     second.write_text("as it is")
     third.unlink()
-    assert check_seals(guard, seals) == [
+    assert check_seals(guard, seals).broken == [
         SealBreak("a", str(third), "missing"),
         SealBreak("b", str(second), "changed"),
         SealBreak("c", str(third), "missing"),
@@ -97,12 +97,41 @@ def test_a_hard_link_moves_ctime_and_holds_only_with_a_digest(tmp_path: Path, gu
     }
     for name in seals:
         os.link(tmp_path / name, tmp_path / f"{name}.link")
-    assert check_seals(guard, seals) == [SealBreak("bare", str(tmp_path / "bare"), "changed")]
+    broken, moved = check_seals(guard, seals)
+    assert broken == [SealBreak("bare", str(tmp_path / "bare"), "changed")]
+    state = (tmp_path / "sealed").lstat()
+    assert moved == {str(tmp_path / "sealed"): f"{state.st_mtime_ns}\t{state.st_ctime_ns}"}
+    assert check_seals(guard, {"sealed": with_times(seals["sealed"], moved)}) == ([], {})
+
+
+def test_a_link_that_cargo_itself_was_seen_to_make_is_forgiven(tmp_path: Path, guard: Path) -> None:
+    bare = tmp_path / "bare"
+    bare.write_text("content")
+    seals = {"bare": seal_text([output(bare)])}
+    os.link(bare, tmp_path / "link")
+    broken, moved = check_seals(guard, seals, {str(bare)})
+    assert broken == []
+    assert check_seals(guard, {"bare": with_times(seals["bare"], moved)}) == ([], {})
+    bare.write_text("more content")
+    assert [found.what for found in check_seals(guard, seals, {str(bare)}).broken] == ["changed"]
+
+
+def test_new_ctimes_reach_the_paths_they_belong_to_and_no_others(tmp_path: Path) -> None:
+    names = ["plain", "line\u2028separator", "tab\tbed", "next\x85line"]
+    for name in names:
+        (tmp_path / name).write_text(name)
+    before = seal_text(output(tmp_path / name) for name in names)
+    assert with_times(before, {}) == before
+    after = with_times(before, {escape(str(tmp_path / name)): "6\t7" for name in names[1:3]})
+    lines = [line.split("\t") for line in after.split("\n")[:-1]]
+    assert [line[3] == "7" for line in lines] == [False, True, True, False]
+    old = {line.split("\t")[5]: "\t".join(line.split("\t")[2:4]) for line in before.split("\n")[:-1]}
+    assert with_times(after, old) == before
 
 
 def test_nothing_to_check_starts_no_program() -> None:
-    assert check_seals("/nonexistent", {}) == []
-    assert check_seals("/nonexistent", {"k": ""}) == []
+    assert check_seals("/nonexistent", {}) == ([], {})
+    assert check_seals("/nonexistent", {"k": ""}) == ([], {})
 
 
 @pytest.mark.parametrize(
@@ -113,6 +142,8 @@ def test_nothing_to_check_starts_no_program() -> None:
         ("print('changed\\t/other')", "not asked for"),
         ("print('all is well')", "not understood"),
         ("print('changed\\t')", "not understood"),
+        ("print('moved soon\\t/path')", "not understood"),
+        ("print('moved 5 6\\t')", "not understood"),
     ],
 )
 def test_a_guard_that_fails_or_talks_nonsense_is_not_believed(tmp_path: Path, program: str, words: str) -> None:

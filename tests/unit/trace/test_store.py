@@ -45,10 +45,9 @@ def test_an_id_is_the_date_and_four_letters(store: RunStore, now: datetime) -> N
 def test_a_name_that_is_taken_is_not_used_again(
     store: RunStore, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    letters = iter("aaaa" * 3 + "aaaabbbb")
-    monkeypatch.setattr(module.secrets, "choice", lambda _: next(letters))
-    assert store.create(now).id == "2026-11-20-aaaa"
-    assert store.create(now).id == "2026-11-20-bbbb"
+    numbers = iter([0, 0, 0, 0, 0, 1])
+    monkeypatch.setattr(os, "urandom", lambda size: bytes([next(numbers)]) * size)
+    assert [store.create(now).id for _ in range(2)] == ["2026-11-20-0000", "2026-11-20-1111"]
 
 
 def test_two_processes_that_create_runs_at_once_never_share_a_folder(store: RunStore) -> None:
