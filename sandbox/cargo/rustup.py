@@ -185,7 +185,11 @@ def _named(
             name=short, short=short, path=Path(short), official=False, source=source, host=host, files=tuple(files)
         )
     if not short or short in (".", "..", "none") or short[0] == "+" or any(mark in short for mark in "/\\\0"):
-        raise ToolchainError(f"{name!r} is not the name of a toolchain", why=f"it is given by {source}")
+        raise ToolchainError(
+            f"{name!r} is not the name of a toolchain",
+            why=f"it is given by {source}",
+            fix="choose one with +NAME before the command, or repair what gives it",
+        )
     full, official = short, False
     match = re.fullmatch(_NAME, short, re.ASCII)
     if match:

@@ -106,6 +106,7 @@ class _Run:
         for broken in self._ledger.touched:
             unit = self._ledger.touched_units[broken.key]
             self._judge.add_external("CS0109", unit, broken.path, f"{broken.path} was {broken.what}")
+        invocation.show_programs()
         writer.write_header(invocation.header(self._engine))
         writer.write_plan(plan.to_json())
         program, digest = seccomp.load(os.uname().machine), invocation.plan.seccomp_digest

@@ -52,6 +52,12 @@ class Invocation:
     cargo_home: str
     workspace: str
 
+    def show_programs(self) -> None:
+        """Let tests find the workspace's programs beside themselves; the build dir must be ours by now."""
+        if self.args.verb in ("test", "bench"):
+            plan, names = self.plan, self.facts.binaries
+            target.show_programs(plan.build_dir, plan.target_dir, _profile_dir(self.args), self.args.targets, names)
+
     @property
     def json_messages(self) -> bool:
         """Whether cargo's standard output is a stream of JSON messages."""
@@ -136,8 +142,6 @@ def prepare_invocation(
     plan = build_plan(place.host, place.tool, build, place.policy, seccomp.digest(program))
     check(plan, place.host.homes, build.prepared)
     plan = test_hooks.without_walls(plan, place.env)
-    if args.verb in ("test", "bench"):
-        target.show_programs(plan.build_dir, plan.target_dir, _profile_dir(args), args.targets, facts.binaries)
     return Invocation(args, plan, facts, place.host, place.tool, identity, place.cargo_home, str(place.tree.root))
 
 
@@ -234,8 +238,8 @@ def _roots(place: _Place) -> tuple[str, ...]:
 def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity) -> BuildFacts:
     args, config, tool = place.args, place.config, place.tool
     workspace_root = str(place.tree.root)
-    wanted = _wanted_target(place)
-    real_target = target.open_target(wanted, workspace_root, place.host.homes, place.cargo_home)
+    wanted, by_user = _wanted_target(place)
+    real_target = target.open_target(wanted, workspace_root, place.host.homes, place.cargo_home, by_user)
     build_dir = target.build_dir(real_target)
     roots = _roots(place)
     changed, workspace_wrapper, env = _as_cargo_gets_it(args, tool)
@@ -285,13 +289,14 @@ def _config_files(place: _Place) -> list[str]:
     return [str(path) for path in place.config.files if not is_within(str(path), place.cargo_home)]
 
 
-def _wanted_target(place: _Place) -> str:
+def _wanted_target(place: _Place) -> tuple[str, bool]:
+    """The target dir, and whether the user named it rather than a file of the tree."""
     if place.args.target_dir:
-        return os.path.normpath(os.path.join(place.cwd, place.args.target_dir))
+        return os.path.normpath(os.path.join(place.cwd, place.args.target_dir)), True
     configured = place.config.target_dir(place.env)
     if configured is not None:
-        return os.path.normpath(configured.path())
-    return os.path.join(str(place.tree.root), "target")
+        return os.path.normpath(configured.path()), configured.origin.trusted
+    return os.path.join(str(place.tree.root), "target"), False
 
 
 def _links(wanted: str, real: str, workspace_root: str) -> tuple[tuple[str, str], ...]:

@@ -218,6 +218,13 @@ def _metadata(
     # The ssh agent's socket often lies in ~/.ssh or ~/.gnupg; it alone is shown, not the folder.
     trusted = (request.cargo_home, overlay, host.env.get("SSH_AUTH_SOCK", ""))
     done = capture(engine, check(plan, host.homes, request.prepared, trusted), on_line)
+    if done.status != 0 and done.err.startswith(b"bwrap: "):
+        raise SetupError(
+            "the resolve container can't be set up",
+            wall="resolve",
+            why=done.err.decode("utf-8", "replace").strip()[:500],
+            fix="see that bwrap works for this user: bwrap --unshare-user --ro-bind / / true",
+        )
     if done.status != 0 and not silent:
         for line in shown:
             if line.lstrip().split(b" ")[0] not in _STATUS:

@@ -17,11 +17,12 @@ _TAG_FILE = _TAG + (
 )
 
 
-def open_target(path: str, workspace: str, homes: tuple[str, ...], cargo_home: str) -> str:
+def open_target(path: str, workspace: str, homes: tuple[str, ...], cargo_home: str, by_user: bool) -> str:
     """Create the target dir if need be and return its real path.
 
     A symlink on the way that the project could have planted (below the workspace) is followed only to a directory that
-    is empty or that cargo itself marked as a cache (CACHEDIR.TAG). Raises SetupError for anything else.
+    is empty or that cargo itself marked as a cache (CACHEDIR.TAG). The same holds for a directory outside the workspace
+    that is there already, unless the user named it (`by_user`). Raises SetupError for anything else.
     """
     real = os.path.realpath(path)
     reason = secret_reason(real, homes)
@@ -35,6 +36,9 @@ def open_target(path: str, workspace: str, homes: tuple[str, ...], cargo_home: s
     expected = os.path.join(os.path.realpath(workspace), os.path.relpath(path, workspace)) if inside else real
     if inside and os.path.normpath(expected) != real and not _is_cache(real):
         raise _refuse(path, real, "the project makes it a symlink to a directory that is not cargo's")
+    stays = by_user or is_within(real, os.path.realpath(workspace))
+    if not stays and os.path.lexists(real) and not _is_cache(real):
+        raise _refuse(path, real, "the project's configuration points it at a directory that is not cargo's")
     try:
         if not os.path.isdir(real):
             os.makedirs(real, exist_ok=True)

@@ -53,29 +53,21 @@ impl Source {
     }
 }
 
-/// Where scratch space lies.
-#[derive(Debug, Clone)]
-pub enum Scratch<'a> {
-    /// These folders as a whole: programs expect to write to /tmp.
-    Shared(&'a [Vec<u8>]),
-    /// The build itself lies below them, so that to allow them would be to allow every unit's outputs. The unit gets
-    /// its own folder only, whose path begins like this.
-    Own(Vec<u8>),
-}
-
 /// The folders that a unit may write below, absolute and normal.
 #[derive(Debug, Default, Clone)]
 pub struct WriteRules {
     pub folders: Vec<Vec<u8>>,
-    /// Beginning of the path of the unit's own scratch folder, when that is all the scratch it has.
-    pub scratch: Option<Vec<u8>>,
+    /// Beginning of the path of the unit's own scratch folder; see `scratch_prefix`.
+    pub scratch: Vec<u8>,
 }
 
 impl WriteRules {
-    /// `own` are the unit's own folders; empty ones are left out.
+    /// `own` are the unit's own folders (empty ones are left out), `tmp` the scratch space it shares with all units,
+    /// `scratch` how its own scratch folder begins.
     pub fn new(
         own: &[&[u8]],
-        scratch: Scratch<'_>,
+        tmp: &[Vec<u8>],
+        scratch: Vec<u8>,
         allowances: &[Allowance],
         package: &[u8],
         cwd: &[u8],
@@ -85,25 +77,9 @@ impl WriteRules {
             .filter(|path| !path.is_empty())
             .map(|path| paths::normal(cwd, path))
             .collect();
-        folders.extend(
-            allowances
-                .iter()
-                .filter(|one| one.is_for(package))
-                .map(|one| one.path.clone()),
-        );
-        match scratch {
-            Scratch::Shared(tmp) => {
-                folders.extend(tmp.iter().cloned());
-                Self {
-                    folders,
-                    scratch: None,
-                }
-            }
-            Scratch::Own(prefix) => Self {
-                folders,
-                scratch: Some(prefix),
-            },
-        }
+        folders.extend(tmp.iter().cloned());
+        folders.extend(allowances.iter().filter(|one| one.is_for(package)).map(|one| one.path.clone()));
+        Self { folders, scratch }
     }
 
     /// Whether the rules cover a write to `path` by the process `pid`.
@@ -114,17 +90,16 @@ impl WriteRules {
             || self.folders.iter().any(|top| paths::is_within(path, top))
     }
 
-    /// Whether `path` is in the unit's own scratch folder, where that is told by its name.
+    /// Whether `path` is in the unit's own scratch folder.
     pub fn is_scratch(&self, path: &[u8]) -> bool {
-        self.scratch
-            .as_ref()
-            .is_some_and(|prefix| path.starts_with(prefix))
+        !self.scratch.is_empty() && path.starts_with(&self.scratch)
     }
 }
 
 /// How the name of a unit's scratch folder begins; the pid is that of its first process.
-pub fn scratch_prefix(tmp: &[u8], pid: u32) -> Vec<u8> {
-    [tmp, format!("/cs-{pid}-").as_bytes()].concat()
+pub fn scratch_prefix(top: &[u8], pid: u32) -> Vec<u8> {
+    [top, format!("/cs-{pid}-").as_bytes()].concat()
+}-").as_bytes()].concat()
 }
 
 /// Whether the path is in the process's own part of /proc, or is one of its open descriptors.
@@ -155,9 +130,7 @@ mod tests {
             Allowance::parse(b"other\t/other").unwrap(),
         ];
         let tmp = [b"/tmp".to_vec()];
-        let rules = WriteRules::new(
-            &[b"out", b""],
-            Scratch::Shared(&tmp),
+        let rules = WriteRules::new(&[b"out", b""], &tmp, scratch_prefix(b"/s", 7),
             &allowances,
             b"cxx",
             b"/w",
@@ -200,8 +173,8 @@ mod tests {
 
     #[test]
     fn a_build_below_tmp_leaves_each_unit_its_own_part_of_it_only() {
-        let scratch = Scratch::Own(scratch_prefix(b"/tmp", 77));
-        let rules = WriteRules::new(&[b"/tmp/w/out"], scratch, &[], b"", b"/");
+        let scratch = scratch_prefix(b"/tmp", 77);
+        let rules = WriteRules::new(&[b"/tmp/w/out"], &[], scratch, &[], b"", b"/");
         assert!(rules.allow(b"/tmp/cs-77-AbCdEf/x", 78) && rules.allow(b"/tmp/w/out/x", 78));
         assert!(!rules.allow(b"/tmp/w/other", 78) && !rules.allow(b"/tmp/cs-7-AbCdEf/x", 78));
     }

@@ -4,9 +4,11 @@ use super::event::Event;
 use super::guard::{Answer, Call, Guard};
 use super::memory::{self, Strings};
 use super::process::CARGO;
+use super::real;
+use super::resolve::NoPath;
 use super::unit::{Identity, Role};
 use crate::paths;
-use crate::rules::{scratch_prefix, Scratch, WriteRules};
+use crate::rules::{scratch_prefix, WriteRules};
 use crate::rustc_args;
 use crate::sys;
 use crate::trailer::Trailer;
@@ -28,6 +30,8 @@ const IDENTITY_LIMIT: usize = 4 << 20;
 /// What an exec asks for.
 struct Asked {
     path: Vec<u8>,
+    /// Where `path` leads, if that is elsewhere.
+    real: Option<Vec<u8>>,
     argv: Vec<Vec<u8>>,
     argv_cut: bool,
     note: Option<&'static str>,
@@ -95,7 +99,7 @@ impl Guard {
                 event.note = Some("unreadable");
                 return Err(self.deny(call.caller, libc::EPERM, &event));
             }
-            return Err(self.without_path(call, error, &event));
+            return Err(self.without_path(call, error, "exec"));
         }
         let mut note = None;
         if flags & libc::AT_EMPTY_PATH != 0 || is_descriptor(&path) {
@@ -105,16 +109,18 @@ impl Guard {
             // A search through PATH tries several; the kernel will say that nothing is there.
             note = Some("absent");
         }
-        let strings = memory::strings(call.caller.tid, argv, ARGV_LIMIT);
+        let strings = memory::strings(call.caller.tid, argv, ARGV_LIMIT).map_err(NoPath::from);
         if !call.is_valid() {
             return Err(Answer::Fail(libc::EPERM));
         }
-        let Ok(Strings { all, cut }) = strings else {
-            event.path = Some(&path);
-            return Err(self.unreadable(call.caller, &event));
+        let Strings { all, cut } = match strings {
+            Ok(strings) => strings,
+            Err(error) => return Err(self.without_path(call, error, "exec")),
         };
+        let real = real::real(call.caller.view(), &path, false);
         Ok(Asked {
             path,
+            real,
             argv: all,
             argv_cut: cut,
             note,
@@ -300,14 +306,9 @@ impl Guard {
             own.extend([identity.out_dir.as_slice(), identity.incremental.as_slice()]);
             own.extend(more.iter().map(Vec::as_slice));
         }
-        let scratch = if self.settings.is_below_tmp() {
-            Scratch::Own(scratch_prefix(&self.settings.tmp[0], pid))
-        } else {
-            Scratch::Shared(&self.settings.tmp)
-        };
-        WriteRules::new(
-            &own,
-            scratch,
+        let shared: &[Vec<u8>] = if self.settings.is_below_tmp() { &[] } else { &self.settings.tmp };
+        let scratch = scratch_prefix(&self.settings.scratch, pid);
+        WriteRules::new(&own, shared, scratch,
             &self.settings.allowances,
             &identity.package,
             cwd,
@@ -320,6 +321,7 @@ impl Asked {
         Event {
             kind: "exec",
             path: Some(&self.path),
+            path2: self.real.as_deref(),
             argv: Some(&self.argv),
             argv_cut: self.argv_cut,
             note: self.note,

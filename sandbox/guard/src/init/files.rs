@@ -3,6 +3,7 @@
 use super::event::{flag, By, Event};
 use super::guard::{Answer, Call, Guard};
 use super::memory;
+use super::real;
 use super::resolve::NoPath;
 use super::unit::Role;
 use super::writes::Verdict;
@@ -69,14 +70,7 @@ impl Guard {
                 (flags & 0xffff_ffff) as u32 as i32,
                 mode,
             ),
-            Err(_) => {
-                let event = Event {
-                    kind: "open",
-                    access: Some("read"),
-                    ..Event::default()
-                };
-                self.unreadable(call.caller, &event)
-            }
+            Err(error) => self.without_path(call, error.into(), "open"),
         }
     }
 
@@ -98,16 +92,22 @@ impl Guard {
             ..Event::default()
         };
         if let Err(error) = self.resolve(call, at, pointer, path) {
-            return self.without_path(call, error, &event);
+            return self.without_path(call, error, event.kind);
         }
         let caller = &*call.caller;
         if caller.pid == self.top && self.cargo_is_top() {
             self.note_fingerprint(path);
         }
-        let verdict = if writes {
-            self.judge_write(caller, path, creates(flags), Some(flags))
+        let real = if self.unit(caller).role == Role::Cargo {
+            None
         } else {
-            self.judge_read(caller, path)
+            real::real(caller.view(), path, creates(flags))
+        };
+        let verdict = match (&real, writes) {
+            (Some(real), true) => self.judge_write(caller, real, creates(flags), Some(flags)),
+            (None, true) => self.judge_write(caller, path, creates(flags), Some(flags)),
+            (Some(real), false) => self.judge_read(caller, path).worse(self.judge_read(caller, real)),
+            (None, false) => self.judge_read(caller, path),
         };
         if verdict == Verdict::Count {
             return self.count(caller);
@@ -116,6 +116,7 @@ impl Guard {
             return Answer::Fail(libc::EPERM);
         }
         event.path = Some(path);
+        event.path2 = real.as_deref();
         self.record(caller, &event, verdict)
     }
 
@@ -154,11 +155,12 @@ impl Guard {
                 .and_then(|()| match act.second {
                     Second::None => Ok(()),
                     Second::Path { at, pointer } => self.resolve(call, at, pointer, second),
-                    Second::Text(pointer) => memory::path(call.caller.tid, pointer, second)
-                        .map_err(|_| NoPath::Unreadable),
+                    Second::Text(pointer) => {
+                        memory::path(call.caller.tid, pointer, second).map_err(NoPath::from)
+                    }
                 });
         if let Err(error) = found {
-            return self.without_path(call, error, &event);
+            return self.without_path(call, error, event.kind);
         }
         let caller = &*call.caller;
         // Pipes, sockets and memory files belong to whoever holds them.
@@ -169,9 +171,20 @@ impl Guard {
             return self.count(caller);
         }
         let makes = matches!(act.kind, "mkdir" | "symlink" | "mknod");
-        let mut verdict = self.judge_write(caller, path, makes, None);
+        // What Landlock does not cover follows a link at the path's end too; for lchown and its like that is too strict.
+        let real = if only_guard_refuses(act.kind) {
+            real::real(caller.view(), path, makes)
+        } else {
+            real::real_name(caller.view(), path)
+        };
+        let mut verdict = self.judge_write(caller, real.as_ref().unwrap_or(path), makes, None);
         if let Second::Path { .. } = act.second {
-            verdict = verdict.worse(self.judge_write(caller, second, true, None));
+            let real = real::real_name(caller.view(), second);
+            verdict = verdict.worse(self.judge_write(caller, real.as_ref().unwrap_or(second), true, None));
+        }
+        if act.kind == "other" && matches!(verdict, Verdict::List(_)) {
+            // Setting the times of one's own files is part of every copy.
+            verdict = Verdict::Count;
         }
         if self.unit(caller).role == Role::Cargo {
             verdict = Verdict::List(None);
@@ -183,7 +196,10 @@ impl Guard {
             return Answer::Fail(libc::EPERM);
         }
         event.path = Some(path);
-        event.path2 = (!matches!(act.second, Second::None)).then_some(second);
+        event.path2 = match act.second {
+            Second::None => real.as_deref(),
+            Second::Path { .. } | Second::Text(_) => Some(second),
+        };
         if verdict == Verdict::Denied(By::Landlock) && only_guard_refuses(act.kind) {
             return self.deny(caller, libc::EPERM, &event);
         }
@@ -278,21 +294,29 @@ impl Guard {
         }
     }
 
-    /// An act whose path can't be told.
-    pub fn without_path(&mut self, call: &Call<'_>, error: NoPath, event: &Event<'_>) -> Answer {
+    /// An act whose path can't be told does not happen.
+    pub fn without_path(&mut self, call: &Call<'_>, error: NoPath, kind: &str) -> Answer {
         if !call.is_valid() {
             return Answer::Fail(libc::EPERM);
         }
         match error {
-            NoPath::Null => self.count(call.caller),
-            NoPath::Unreadable => self.unreadable(call.caller, event),
-            NoPath::BadDescriptor => self.allow(
-                call.caller,
-                &Event {
-                    note: Some("bad descriptor"),
-                    ..*event
-                },
-            ),
+            NoPath::Refused(errno) => {
+                self.count(call.caller);
+                Answer::Fail(errno)
+            }
+            NoPath::BadDescriptor => {
+                self.count(call.caller);
+                Answer::Fail(libc::EBADF)
+            }
+            NoPath::Opaque => {
+                let hidden = Event {
+                    kind: "dumpable",
+                    call: Some(kind),
+                    note: Some("a program that can't be looked into"),
+                    ..Event::default()
+                };
+                self.deny(call.caller, libc::EPERM, &hidden)
+            }
         }
     }
 

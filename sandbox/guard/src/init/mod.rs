@@ -14,6 +14,7 @@ mod notifier;
 mod process;
 mod pump;
 mod queue;
+mod real;
 mod refused;
 mod resolve;
 mod seccomp;
@@ -60,6 +61,7 @@ pub fn main() -> i32 {
 fn run() -> Result<(), Failure> {
     let began = sys::now_ns();
     let (settings, decoder) = read_config().map_err(|why| Failure::new("config", why))?;
+    check_ourselves()?;
     check_kernel(&settings)?;
     let failed = |what: &'static str| {
         move |error: std::io::Error| Failure::new("exec", sys::context(what, &error))
@@ -135,6 +137,14 @@ fn read_config() -> Result<(Settings, Decoder), String> {
             Err(error) => return Err(sys::context("read the config frame", &error)),
         }
     }
+}
+
+/// A package's build script may set `LD_PRELOAD` for its own rustc (`cargo:rustc-env`); a guard that has a dynamic
+/// loader would then run that package's code as the role process, outside of any domain.
+fn check_ourselves() -> Result<(), Failure> {
+    let fine = cfg!(any(target_feature = "crt-static", debug_assertions, feature = "break-walls"));
+    let why = "this guard is linked dynamically, so a build script could put code into it; build it with +crt-static";
+    fine.then_some(()).ok_or_else(|| Failure::new("recorder", why))
 }
 
 fn check_kernel(settings: &Settings) -> Result<(), Failure> {

@@ -5,6 +5,7 @@ use super::dns;
 use super::event::Event;
 use super::guard::{Answer, Call, Guard};
 use super::memory;
+use super::resolve::NoPath;
 use super::unit::Role;
 use super::writes::Verdict;
 use crate::paths;
@@ -31,13 +32,8 @@ impl Guard {
     pub fn address(&mut self, call: &Call<'_>, kind: &'static str) -> Answer {
         let key = (call.caller.pid, call.int(0));
         self.resolvers.remove(&key);
-        let event = Event {
-            kind,
-            ..Event::default()
-        };
         match read_address(call, call.args[1], call.args[2]) {
-            Err(()) if call.is_valid() => self.unreadable(call.caller, &event),
-            Err(()) => Answer::Fail(libc::EPERM),
+            Err(error) => self.without_path(call, error, kind),
             Ok(Some(address)) => {
                 let resolver = kind == "connect"
                     && matches!(
@@ -142,13 +138,7 @@ impl Guard {
     pub fn send_message(&mut self, call: &Call<'_>) -> Answer {
         match read_message(call, call.args[1]) {
             Ok(message) => self.send(call, &[message]),
-            Err(()) => self.unreadable(
-                call.caller,
-                &Event {
-                    kind: "send",
-                    ..Event::default()
-                },
-            ),
+            Err(error) => self.without_path(call, error, "send"),
         }
     }
 
@@ -156,18 +146,12 @@ impl Guard {
     pub fn send_messages(&mut self, call: &Call<'_>) -> Answer {
         const MMSGHDR: u64 = 64;
         let count = (call.args[2] & 0xffff_ffff).min(MOST_MESSAGES);
-        let messages: Result<Vec<Message>, ()> = (0..count)
+        let messages: Result<Vec<Message>, NoPath> = (0..count)
             .map(|index| read_message(call, call.args[1].wrapping_add(index * MMSGHDR)))
             .collect();
         match messages {
             Ok(messages) => self.send(call, &messages),
-            Err(()) => self.unreadable(
-                call.caller,
-                &Event {
-                    kind: "send",
-                    ..Event::default()
-                },
-            ),
+            Err(error) => self.without_path(call, error, "send"),
         }
     }
 
@@ -176,14 +160,9 @@ impl Guard {
         let connected = self.resolvers.contains(&(call.caller.pid, call.int(0)));
         let mut answer = None;
         for message in messages {
-            let Ok(address) = read_address(call, message.address.0, message.address.1) else {
-                return self.unreadable(
-                    call.caller,
-                    &Event {
-                        kind: "send",
-                        ..Event::default()
-                    },
-                );
+            let address = match read_address(call, message.address.0, message.address.1) {
+                Ok(address) => address,
+                Err(error) => return self.without_path(call, error, "send"),
             };
             let asks = match &address {
                 Some(Address::Inet { port, .. }) => *port == DOMAIN,
@@ -245,7 +224,7 @@ impl Guard {
 }
 
 /// The address at a pointer; None when there is none or it is too short.
-fn read_address(call: &Call<'_>, pointer: u64, length: u64) -> Result<Option<Address>, ()> {
+fn read_address(call: &Call<'_>, pointer: u64, length: u64) -> Result<Option<Address>, NoPath> {
     let length = usize::try_from(length & 0xffff_ffff)
         .unwrap_or(0)
         .min(LONGEST_ADDRESS);
@@ -253,21 +232,21 @@ fn read_address(call: &Call<'_>, pointer: u64, length: u64) -> Result<Option<Add
         return Ok(None);
     }
     let mut bytes = [0u8; LONGEST_ADDRESS];
-    memory::read(call.caller.tid, pointer, &mut bytes[..length]).map_err(|_| ())?;
+    memory::read(call.caller.tid, pointer, &mut bytes[..length])?;
     if !call.is_valid() {
-        return Err(());
+        return Err(NoPath::Refused(libc::EPERM));
     }
     Ok(address::parse(&bytes[..length]))
 }
 
 /// `struct msghdr`: name, its length, the array of `struct iovec`, its length.
-fn read_message(call: &Call<'_>, pointer: u64) -> Result<Message, ()> {
+fn read_message(call: &Call<'_>, pointer: u64) -> Result<Message, NoPath> {
     let [name, name_length, vectors, count] =
-        memory::words(call.caller.tid, pointer).map_err(|_| ())?;
+        memory::words(call.caller.tid, pointer)?;
     let data = if count == 0 {
         None
     } else {
-        let [base, length] = memory::words(call.caller.tid, vectors).map_err(|_| ())?;
+        let [base, length] = memory::words(call.caller.tid, vectors)?;
         Some((base, length))
     };
     Ok(Message {

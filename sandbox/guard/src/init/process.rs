@@ -1,5 +1,6 @@
 //! Which process a thread belongs to, and which unit a process belongs to: by descent, read from /proc at first sight.
 
+use super::real::View;
 use crate::sys;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -30,6 +31,13 @@ pub struct Caller {
     pub unit: UnitIndex,
     /// It is a unit's first process and still runs the guard.
     pub guarding: bool,
+}
+
+impl Caller {
+    /// How it sees /proc.
+    pub fn view(&self) -> View {
+        View { tid: self.tid, pid: self.pid }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]

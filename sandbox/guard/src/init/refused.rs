@@ -264,8 +264,11 @@ impl Guard {
             args: &call.args[1..2],
             ..Event::default()
         };
-        if memory::path(call.caller.tid, call.args[0], &mut name).is_err() || !call.is_valid() {
-            return self.unreadable(call.caller, &event);
+        if let Err(error) = memory::path(call.caller.tid, call.args[0], &mut name) {
+            return self.without_path(call, error.into(), "memfd");
+        }
+        if !call.is_valid() {
+            return Answer::Fail(libc::EPERM);
         }
         self.allow(
             call.caller,

@@ -5,17 +5,30 @@ use super::memory;
 use crate::paths;
 use crate::sys;
 use std::ffi::CStr;
+use std::io;
 use std::io::Write;
 
 /// Why there is no path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoPath {
-    /// The caller's memory could not be read.
-    Unreadable,
+    /// The caller's memory does not hold it: the kernel fails the call with this error, and so do we.
+    ///
+    /// We must not leave it to the kernel, whose later look may find what another thread has put there meanwhile.
+    Refused(i32),
+    /// The caller can't be looked into (its program is not readable), so it may not act.
+    Opaque,
     /// The descriptor it starts from is not open; the kernel will say so too.
     BadDescriptor,
-    /// A null pointer, which the kernel refuses.
-    Null,
+}
+
+impl From<io::Error> for NoPath {
+    fn from(error: io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(libc::EPERM | libc::EACCES) => Self::Opaque,
+            Some(errno) => Self::Refused(errno),
+            None => Self::Refused(libc::EFAULT),
+        }
+    }
 }
 
 impl Guard {
@@ -34,9 +47,9 @@ impl Guard {
         out.clear();
         let at = (at & 0xffff_ffff) as u32 as i32;
         if pointer != 0 {
-            memory::path(call.caller.tid, pointer, raw).map_err(|_| NoPath::Unreadable)?;
+            memory::path(call.caller.tid, pointer, raw)?;
         } else if at == libc::AT_FDCWD {
-            return Err(NoPath::Null);
+            return Err(NoPath::Refused(libc::EFAULT));
         }
         if raw.first() == Some(&b'/') {
             paths::normalise(out, b"/", raw);

@@ -42,6 +42,8 @@ pub struct Settings {
     pub build_dir: Vec<u8>,
     pub target_dir: Vec<u8>,
     pub tmp: Vec<Vec<u8>>,
+    /// Where the units' own scratch folders are made.
+    pub scratch: Vec<u8>,
     pub require_landlock: i32,
     breaks: Vec<Vec<u8>>,
 }
@@ -67,6 +69,9 @@ impl Settings {
         }
         if found.tmp.is_empty() {
             found.tmp.push(b"/tmp".to_vec());
+        }
+        if found.scratch.is_empty() {
+            found.scratch.clone_from(&found.tmp[0]);
         }
         Ok(found)
     }
@@ -114,6 +119,7 @@ impl Settings {
             b"programs" => self.programs = flag(value)?,
             b"build_dir" => self.build_dir = value.to_vec(),
             b"target_dir" => self.target_dir = value.to_vec(),
+            b"scratch" => self.scratch = value.to_vec(),
             b"tmp" => self.tmp.push(value.to_vec()),
             b"require_landlock" => self.require_landlock = sys::number(value)?.try_into().ok()?,
             b"break" => self.breaks.push(value.to_vec()),

@@ -164,7 +164,7 @@ fn outside(
     };
     let real = paths::normal(parent.as_os_str().as_bytes(), paths::file_name(path));
     let real_rules = WriteRules {
-        scratch: None,
+        scratch: rules.scratch.clone(),
         folders: rules
             .folders
             .iter()
@@ -287,7 +287,7 @@ mod tests {
         let _ = std::os::unix::fs::symlink("real", format!("{folder}/link"));
         let rules = WriteRules {
             folders: vec![format!("{folder}/real").into_bytes()],
-            scratch: None,
+            scratch: Vec::new(),
         };
         let judged = |name: &str, makes| {
             outside(

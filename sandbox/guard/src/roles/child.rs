@@ -5,7 +5,7 @@ use super::{pump, Settings};
 use crate::landlock::Ruleset;
 use crate::paths;
 use crate::report::Report;
-use crate::rules::{self, scratch_prefix, WriteRules};
+use crate::rules::{scratch_prefix, WriteRules};
 use crate::sys::{self, Ended, Reaped};
 use std::ffi::OsString;
 use std::fs;
@@ -64,7 +64,7 @@ pub fn run(launch: Launch<'_>) -> Result<Outcome, String> {
     // SAFETY: the call touches no memory.
     sys::check_int(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) })
         .map_err(|error| sys::context("PR_SET_CHILD_SUBREAPER", &error))?;
-    let top = &launch.settings.tmp[0];
+    let top = &launch.settings.scratch;
     let scratch = Scratch::new(top).map_err(|error| {
         sys::context(
             &format!("a scratch folder in {}", String::from_utf8_lossy(top)),
@@ -81,11 +81,7 @@ pub fn run(launch: Launch<'_>) -> Result<Outcome, String> {
     }
     if !launch.settings.broken("landlock") {
         let mut rules = launch.rules;
-        if rules.scratch.is_some() {
-            rules
-                .folders
-                .push(scratch.0.as_os_str().as_bytes().to_vec());
-        }
+        rules.folders.push(scratch.0.as_os_str().as_bytes().to_vec());
         let ruleset = Ruleset::new(&rules, !launch.settings.broken("sigscope"))?;
         // SAFETY: `enter` makes system calls only: no allocation, no lock.
         unsafe { command.pre_exec(move || ruleset.enter()) };
@@ -143,24 +139,26 @@ impl Outcome {
     }
 }
 
-/// The scratch space for a unit whose cargo line and environment mention these paths.
+/// The scratch space that a unit shares with all others, if its cargo line and environment mention these paths.
 ///
-/// If any of them lies below a scratch folder, the build itself does.
-pub fn scratch<'a, 'b>(
+/// If any of them lies below a scratch folder, the build itself does, and to allow that folder would be to allow every
+/// unit's outputs: then there is none.
+pub fn shared_scratch<'a, 'b>(
     settings: &'a Settings,
     mentioned: impl IntoIterator<Item = &'b [u8]>,
-) -> rules::Scratch<'a> {
-    let below = |text: &[u8]| {
-        settings
-            .tmp
-            .iter()
-            .any(|top| paths::contains(text, &[top, &b"/"[..]].concat()))
-    };
+) -> &'a [Vec<u8>] {
+    let slashed: Vec<Vec<u8>> = settings.tmp.iter().map(|top| [top, &b"/"[..]].concat()).collect();
+    let below = |text: &[u8]| slashed.iter().any(|top| paths::contains(text, top));
     if mentioned.into_iter().any(below) {
-        rules::Scratch::Own(scratch_prefix(&settings.tmp[0], std::process::id()))
+        &[]
     } else {
-        rules::Scratch::Shared(&settings.tmp)
+        &settings.tmp
     }
+}
+
+/// How this unit's own scratch folder begins.
+pub fn own_scratch(settings: &Settings) -> Vec<u8> {
+    scratch_prefix(&settings.scratch, std::process::id())
 }
 
 /// Bytes as they stand in an OS string.

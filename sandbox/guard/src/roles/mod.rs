@@ -41,8 +41,10 @@ pub struct Settings {
     pub rustdoc: Vec<u8>,
     pub allowances: Vec<Allowance>,
     pub sources: Vec<Source>,
-    /// Scratch folders; the first one gets the unit's own folder.
+    /// Scratch folders that all units share.
     pub tmp: Vec<Vec<u8>>,
+    /// Where each unit's own scratch folder is made; best where no unit may write otherwise.
+    pub scratch: Vec<u8>,
     /// Bytes that a script may write to stdout, and to stderr.
     pub stdout_cap: u64,
     breaks: Vec<Vec<u8>>,
@@ -67,6 +69,7 @@ impl Settings {
                     .allowances
                     .push(Allowance::parse(value).ok_or_else(bad)?),
                 b"package" => found.sources.push(Source::parse(value).ok_or_else(bad)?),
+                b"scratch" => found.scratch = value.to_vec(),
                 b"tmp" => found.tmp.push(value.to_vec()),
                 b"stdout_cap" => found.stdout_cap = sys::number(value).ok_or_else(bad)?,
                 b"break" => found.breaks.push(value.to_vec()),
@@ -75,6 +78,9 @@ impl Settings {
         }
         if found.tmp.is_empty() {
             found.tmp.push(b"/tmp".to_vec());
+        }
+        if found.scratch.is_empty() {
+            found.scratch.clone_from(&found.tmp[0]);
         }
         Ok(found)
     }

@@ -35,7 +35,8 @@ pub fn main(args: &[OsString]) -> ! {
         .chain([cwd.as_slice()]);
     let rules = WriteRules::new(
         &[&found.out_dir, &found.incremental],
-        child::scratch(&settings, mentioned),
+        child::shared_scratch(&settings, mentioned),
+        child::own_scratch(&settings),
         &settings.allowances,
         &settings.package(&found.input, &cwd),
         &cwd,

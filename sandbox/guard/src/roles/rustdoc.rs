@@ -29,8 +29,8 @@ pub fn main(args: &[OsString]) -> ! {
         .iter()
         .map(|arg| arg.as_bytes())
         .chain([cwd.as_slice()]);
-    let scratch = child::scratch(&settings, mentioned);
-    let rules = WriteRules::new(&own, scratch, &settings.allowances, &package, &cwd);
+    let shared = child::shared_scratch(&settings, mentioned);
+    let rules = WriteRules::new(&own, shared, child::own_scratch(&settings), &settings.allowances, &package, &cwd);
     let launch = Launch {
         program: program.clone(),
         arg0: program,

@@ -31,12 +31,11 @@ pub fn main(trailer: &Trailer, arg0: &OsStr, args: &[OsString]) -> ! {
     }
     let cwd = current_dir();
     let out_dir = variable("OUT_DIR");
-    let scratch = child::scratch(
-        &settings,
+    let shared = child::shared_scratch(&settings,
         [out_dir.as_slice(), &cwd, real.as_os_str().as_bytes()],
     );
     let package = variable("CARGO_PKG_NAME");
-    let rules = WriteRules::new(&[&out_dir], scratch, &settings.allowances, &package, &cwd);
+    let rules = WriteRules::new(&[&out_dir], shared, child::own_scratch(&settings), &settings.allowances, &package, &cwd);
     let launch = Launch {
         program: real.into(),
         arg0: arg0.to_os_string(),
