@@ -1,31 +1,25 @@
-"""`cargo-sandbox build` and its kin: everything from the command line to the exit code."""
+"""`cargo-sandbox build` and its kin: everything from the command line to the exit code.
+
+What is needed before the container runs is imported here; the rest (`live.py`: record, judge, report) only once it has
+been started, while cargo begins its work on another core.
+"""
 
 from __future__ import annotations
 
 import os
-import signal
-import sys
 import time
 from collections.abc import Sequence
-from datetime import datetime
 
 from sandbox.cli.options import Settings
-from sandbox.engine.protocol import Engine
-from sandbox.errors import EngineUnavailable, LimitExceeded
-from sandbox.judge.first import Judge
-from sandbox.judge.model import Completeness, Finding, RunResult, at_least, decide
+from sandbox.engine.protocol import Engine, Session
+from sandbox.errors import EngineUnavailable
 from sandbox.plan import seccomp
 from sandbox.plan.build import guard_settings
-from sandbox.report import terminal
-from sandbox.run.finish import fresh_units, make_violators_stale, prepare_ledger
-from sandbox.run.invocation import Invocation, prepare_invocation, print_help
-from sandbox.run.pump import Ending, Pump, Sinks
-from sandbox.run.recorder import Recorder
-from sandbox.run.stdio import choose_stdio, raw_terminal
-from sandbox.run.watchdog import Watchdog
+from sandbox.plan.model import Plan
+from sandbox.run.invocation import prepare_invocation, print_help
+from sandbox.run.ledger import prepare_ledger
+from sandbox.run.stdio import choose_stdio
 from sandbox.trace import frames
-from sandbox.trace.store import RunStore
-from sandbox.trace.writer import RunWriter
 
 
 def make_engine(name: str) -> Engine:
@@ -46,203 +40,40 @@ def print_plan(words: Sequence[str], settings: Settings) -> int:
 
 def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = None) -> int:
     """Run one cargo command in the sandbox; returns the exit code (DESIGN §8). Raises SandboxError."""
-    started = time.monotonic()
     from sandbox.cargo.args import split
 
-    if split(words).help:
-        return print_help(words, settings, engine or make_engine(settings.engine), choose_stdio)
+    started = time.monotonic()
     engine = engine or make_engine(settings.engine)
+    if split(words).help:
+        return print_help(words, settings, engine, choose_stdio)
     invocation = prepare_invocation(words, settings, engine, choose_stdio)
-    with RunStore().create(datetime.now().astimezone()) as writer:
-        result = _Run(invocation, settings, engine, writer, started).go()
-        chains = {
-            (found.package, found.version, found.manifest_dir): invocation.facts.chain(
-                found.package, found.version, found.manifest_dir
-            )
-            for found in result.findings
-        }
-        stored = [
-            {"package": key[0], "version": key[1], "manifest_dir": key[2], "chain": list(chain)}
-            for key, chain in chains.items()
-        ]
-        writer.finish(result.to_json() | {"chains": stored})
-    if settings.pin and writer.failed is None:
-        RunStore().pin(writer.id)
-    _prune_now_and_then(writer.id)
-    colour = terminal.use_colour(os.isatty(2), invocation.args.color, os.environ)
-    quiet = settings.quiet or invocation.args.quiet
-    text = terminal.report(result, chains, colour, settings.deny, quiet)
-    if text:
-        sys.stderr.write(text + "\n")
-    if result.cargo_signal and not result.stopped and result.exit_code == 128 + result.cargo_signal:
-        _die_of(result.cargo_signal)
-    return result.exit_code
+    plan, host = invocation.plan, invocation.host
+    since_ns = time.time_ns()
+    ledger = prepare_ledger(host.state_dir, plan.build_dir, host.guard, host.guard_digest)
+    invocation.show_programs()
+    session = start(engine, plan)
+    try:
+        from sandbox.run.live import LiveRun
+
+        return LiveRun(invocation, settings, engine, ledger, started, since_ns).follow(session)
+    finally:
+        session.kill()
+        session.close()
+        ledger.ledger.close()
 
 
-class _Run:
-    """One run from the ledger's first look to the verdict."""
-
-    def __init__(
-        self, invocation: Invocation, settings: Settings, engine: Engine, writer: RunWriter, started: float
-    ) -> None:
-        self._invocation = invocation
-        self._settings = settings
-        self._engine = engine
-        self._writer = writer
-        self._started = started
-        plan = invocation.plan
-        host = invocation.host
-        self._judge = Judge(host.homes, invocation.cargo_home, (invocation.tool.root,))
-        self._started_ns = time.time_ns()
-        self._ledger = prepare_ledger(host.state_dir, plan.build_dir, host.guard, host.guard_digest)
-        kill_at = "high" if settings.on_violation == "kill" else "never"
-        self._recorder = Recorder(writer, self._judge, self._ledger.ledger, kill_at, self._stop_for)
-        self._pump: Pump | None = None
-        self._built = False
-
-    def go(self) -> RunResult:
-        """Run it. The ledger's lock is held until the build proper is over, as cargo holds its own."""
-        invocation, writer, plan = self._invocation, self._writer, self._invocation.plan
-        for broken in self._ledger.touched:
-            unit = self._ledger.touched_units[broken.key]
-            self._judge.add_external("CS0109", unit, broken.path, f"{broken.path} was {broken.what}")
-        invocation.show_programs()
-        writer.write_header(invocation.header(self._engine))
-        writer.write_plan(plan.to_json())
-        program, digest = seccomp.load(os.uname().machine), invocation.plan.seccomp_digest
-        assert digest
-        session = self._engine.start(plan)
-        ending = Ending()
-        try:
-            with raw_terminal(plan.stdio) as terminal_mode:
-                self._pump = Pump(
-                    session,
-                    frames.encode_config(guard_settings(plan, program)),
-                    Sinks(
-                        output=self._output,
-                        events=self._recorder.events,
-                        unit=self._recorder.unit,
-                        state=self._recorder.see_state,
-                        program=self._program,
-                        tick=self._recorder.tick,
-                    ),
-                    Watchdog(plan.limits, session.pid, plan.target_dir),
-                    filter_stdout=os.isatty(1),
-                    filter_stderr=os.isatty(2),
-                )
-                self._terminal_mode = terminal_mode
-                self._recorder.when_program_starts(self._build_over)
-                ending = self._pump.run()
-        finally:
-            session.kill()
-            session.close()
-        self._build_over(ending)
-        return self._result(ending)
-
-    def _output(self, stream: int, data: bytes) -> None:
-        self._writer.output(data)
-        if stream == 1 and self._invocation.json_messages:
-            for line in data.splitlines(keepends=True):
-                self._writer.message(line)
-
-    def _program(self) -> None:
-        self._recorder.program()
-        self._terminal_mode()
-
-    def _build_over(self, ending: Ending | None = None) -> None:
-        """Cargo has built all there is: look at the seals, let other builds have the build dir, give it our input."""
-        if self._built:
-            return
-        self._built = True
-        if ending is None and self._pump is not None and self._invocation.plan.stdio.stdin != "null":
-            self._pump.forward_input(0)
-        ledger, guard = self._ledger.ledger, self._invocation.host.guard
-        self._recorder.settle(self._started_ns)
-        for broken in ledger.check(guard, self._recorder.key_units, self._recorder.linked):
-            unit = {"unit": self._recorder.key_units[broken.key][-1]}
-            words = f"{broken.path} was {broken.what} after its unit had ended"
-            self._judge.add_external("CS0108", unit, broken.path, words)
-        self._recorder.settle(self._started_ns)
-        if ending is None:
-            ledger.release()
-
-    def _stop_for(self, finding: Finding) -> None:
-        if self._pump is not None:
-            who = f"{finding.package} {finding.version}".strip() or finding.unit
-            self._pump.stop(f"the build was stopped at once because of {who} (--on-violation kill)")
-
-    def _result(self, ending: Ending) -> RunResult:
-        data = ending.exit
-        looked_at = (data or {}).get("fingerprints") or ()
-        ran = self._recorder.key_units
-        fresh = fresh_units(self._ledger.ledger, looked_at, set(ran))
-        findings = (*self._judge.findings(), *fresh.findings)
-        owned = [(key, f) for key, units in ran.items() for f in self._judge.findings() if f.unit in units]
-        owned += [(f.unit.removeprefix("fresh:"), f) for f in fresh.findings]
-        make_violators_stale(self._ledger.ledger, owned)
-        self._ledger.ledger.release()
-        complete = self._recorder.completeness(data)
-        if fresh.unknown:
-            reason = f"{fresh.unknown} fresh units have no entry in the ledger; build again"
-            complete = Completeness(
-                complete.seen, complete.listed, complete.quiet, complete.unreadable, complete.lost,
-                (*complete.reasons, reason),
-            )  # fmt: skip
-        code = data.get("code") if data else None
-        number = data.get("signal") if data else None
-        verdict = decide(findings, complete)
-        return RunResult(
-            run=self._writer.id,
-            verdict=verdict,
-            findings=findings,
-            completeness=complete,
-            exit_code=self._exit_code(ending, code, number, findings, complete),
-            cargo_code=code,
-            cargo_signal=number,
-            stopped=ending.limit or ending.stopped,
-            units=dict(self._recorder.roles),
-            fresh_units=len(fresh.keys),
-            engine=self._engine.info.name,
-            duration_s=round(time.monotonic() - self._started, 3),
-            walls=f"{self._engine.info.words}, no network, Landlock {self._recorder.state.get('landlock', '?')}",
-        )
-
-    def _exit_code(
-        self,
-        ending: Ending,
-        code: int | None,
-        number: int | None,
-        findings: tuple[Finding, ...],
-        complete: Completeness,
-    ) -> int:
-        if ending.interrupted and not ending.stopped:
-            return 128 + ending.interrupted
-        if any(at_least(finding.severity, self._settings.deny) for finding in findings):
-            return 120
-        if ending.limit:
-            return LimitExceeded.exit_code
-        if ending.exit is None:
-            words = ending.engine_errors.strip() or "the guard ended without a word"
-            sys.stderr.write(f"error: the container broke down: {words[-500:]!r}\n")
-            return 121
-        if not complete.whole and self._settings.require_complete:
-            return 122
-        if number:
-            return 128 + number
-        return code if code is not None else 1
-
-
-def _die_of(number: int) -> None:
-    """End as cargo ended, by the same signal, so that a shell sees what it would have seen."""
-    sys.stderr.flush()
-    if number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-
-
-def _prune_now_and_then(run_id: str) -> None:
-    """Retention in about one run of eight: the list of runs need not be read each time."""
-    if run_id[-1:] in "abcd":
-        from sandbox.trace.store import Policy
-
-        RunStore().prune(Policy(), datetime.now().astimezone())
+def start(engine: Engine, plan: Plan) -> Session:
+    """Start the container and tell the guard what to do in it."""
+    session = engine.start(plan)
+    config = memoryview(frames.encode_config(guard_settings(plan, seccomp.load(os.uname().machine))))
+    try:
+        while config:
+            config = config[os.write(session.stdin_fd, config) :]
+    except BrokenPipeError:
+        # The container broke down at once; its last words are read where all its words are.
+        return session
+    except BaseException:
+        session.kill()
+        session.close()
+        raise
+    return session

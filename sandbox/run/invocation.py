@@ -155,9 +155,7 @@ def _look_around(args: CargoArgs, settings: Settings, choose_stdio: Callable[[bo
     chain = toolchain.find(args.toolchain, env, Path(cwd))
     tool = _tool(chain)
     config = cargo_config.load(Path(cwd), Path(cargo_home), args.config)
-    tree = workspace.discover(
-        Path(cwd), args.manifest_path, env, config=config, lockfile_path=args.lockfile_path
-    )
+    tree = workspace.discover(Path(cwd), args.manifest_path, env, config=config, lockfile_path=args.lockfile_path)
     policy = _policy(settings, facts, choose_stdio(args.verb in _PROGRAM_VERBS), tuple(map(str, chain.extra_roots)))
     return _Place(args, env, cwd, cargo_home, state_dir, cache_dir, facts, tool, tree, config, policy)
 
@@ -306,7 +304,7 @@ def _links(wanted: str, real: str, workspace_root: str) -> tuple[tuple[str, str]
 
 def _as_cargo_gets_it(args: CargoArgs, tool: ToolFacts) -> tuple[CargoArgs, str, dict[str, str]]:
     """The command line, the workspace wrapper and variables. Clippy is `cargo check` with clippy-driver as workspace
-    wrapper (cargo-clippy's own way, src/main.rs), without cargo-clippy in between: the guard trusts one cargo process."""
+    wrapper (cargo-clippy's own way, src/main.rs), without cargo-clippy in between: the guard trusts one cargo."""
     if args.verb != "clippy":
         return args, "", {}
     if not tool.clippy_driver:

@@ -52,12 +52,11 @@ class Ending:
 
 
 class Pump:
-    """Runs one session to its end. `config` is the encoded first frame to the guard."""
+    """Runs one session, whose guard has its configuration already, to its end."""
 
     def __init__(
         self,
         session: Session,
-        config: bytes,
         sinks: Sinks,
         watchdog: Watchdog,
         *,
@@ -74,7 +73,7 @@ class Pump:
             2: TerminalFilter() if filter_stderr else None,
         }
         self._decoder = frames.FrameDecoder()
-        self._to_guard = bytearray(config)
+        self._to_guard = bytearray()
         self._errors = bytearray()
         self._ending = Ending()
         self._quit_sent = False

@@ -81,7 +81,11 @@ def show_programs(build: str, target: str, profile: str, triples: tuple[str, ...
                     os.mkdir(part, dir_fd=fds[-1])
                 fds.append(os.open(part, flags, dir_fd=fds[-1]))
             for name in names:
-                if name not in ("deps", "build", "examples", "incremental") and name[:1] not in ("", ".") and "/" not in name:
+                if (
+                    name not in ("deps", "build", "examples", "incremental")
+                    and name[:1] not in ("", ".")
+                    and "/" not in name
+                ):
                     wanted = os.path.relpath(os.path.join(target, *parts, name), os.path.join(build, *parts))
                     with contextlib.suppress(FileExistsError):
                         os.symlink(wanted, name, dir_fd=fds[-1])

@@ -44,11 +44,13 @@ class Heard:
         self.programs += 1
 
 
-def pumped(frames: bytes, heard: Heard, limits: Limits | None = None, terminal: bool = False) -> tuple[Ending, FakeEngine]:
+def pumped(
+    frames: bytes, heard: Heard, limits: Limits | None = None, terminal: bool = False
+) -> tuple[Ending, FakeEngine]:
     engine = FakeEngine(frames)
     session = engine.start(PLAN)
     watchdog = Watchdog(limits or Limits(wall_s=30, free_disk_bytes=0), os.getpid(), "/")
-    pump = Pump(session, b"CONFIG", heard.sinks(), watchdog, filter_stdout=terminal, filter_stderr=terminal)
+    pump = Pump(session, heard.sinks(), watchdog, filter_stdout=terminal, filter_stderr=terminal)
     try:
         return pump.run(), engine
     finally:
@@ -64,7 +66,6 @@ def test_output_goes_out_and_events_go_to_the_record(capfdbinary: pytest.Capture
     assert heard.events == [b'{"seq":1}\n']
     assert heard.units == [{"unit": "u1"}]
     assert ending.exit == {"code": 0}
-    assert engine.sessions[0].received.startswith(b"CONFIG")
 
 
 def test_on_a_terminal_the_output_is_filtered_until_the_program_starts(
@@ -97,7 +98,9 @@ def test_the_time_limit_tells_the_guard_to_end_everything() -> None:
     heard = Heard()
     engine = Silent(frame("S", {"v": 1}) * 200_000 + frame("X", {"code": 0}))
     session = engine.start(PLAN)
-    pump = Pump(session, b"", heard.sinks(), Watchdog(Limits(wall_s=0.001), 0, "/"), filter_stdout=False, filter_stderr=False)
+    pump = Pump(
+        session, heard.sinks(), Watchdog(Limits(wall_s=0.001), 0, "/"), filter_stdout=False, filter_stderr=False
+    )
     ending = pump.run()
     assert "time limit" in ending.limit
     session.close()

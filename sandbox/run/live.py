@@ -1,0 +1,215 @@
+"""A run from the started container to the exit code: follow it, keep its record, judge, report."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from datetime import datetime
+
+from sandbox.cli.options import Settings
+from sandbox.engine.protocol import Engine, Session
+from sandbox.errors import LimitExceeded
+from sandbox.judge.first import Judge
+from sandbox.judge.model import Completeness, Finding, RunResult, at_least, decide
+from sandbox.report import terminal
+from sandbox.run.finish import fresh_units, make_violators_stale
+from sandbox.run.invocation import Invocation
+from sandbox.run.ledger import OpenLedger
+from sandbox.run.pump import Ending, Pump, Sinks
+from sandbox.run.recorder import Recorder
+from sandbox.run.stdio import raw_terminal
+from sandbox.run.watchdog import Watchdog
+from sandbox.trace.store import RunStore
+
+
+class LiveRun:
+    """One run whose container has been started. `started` is monotonic seconds, `since_ns` wall-clock nanoseconds from
+    before the container was started."""
+
+    def __init__(
+        self,
+        invocation: Invocation,
+        settings: Settings,
+        engine: Engine,
+        ledger: OpenLedger,
+        started: float,
+        since_ns: int,
+    ) -> None:
+        self._invocation = invocation
+        self._settings = settings
+        self._engine = engine
+        self._started = started
+        self._since_ns = since_ns
+        self._ledger = ledger
+        self._judge = Judge(invocation.host.homes, invocation.cargo_home, (invocation.tool.root,))
+        self._writer = RunStore().create(datetime.now().astimezone())
+        kill_at = "high" if settings.on_violation == "kill" else "never"
+        self._recorder = Recorder(self._writer, self._judge, ledger.ledger, kill_at, self._stop_for)
+        self._pump: Pump | None = None
+        self._built = False
+
+    def follow(self, session: Session) -> int:
+        """Follow it to its end; returns the exit code. Raises SetupError when a wall could not be put up."""
+        invocation, settings = self._invocation, self._settings
+        with self._writer as writer:
+            result = self._run(session)
+            chains = {
+                (found.package, found.version, found.manifest_dir): invocation.facts.chain(
+                    found.package, found.version, found.manifest_dir
+                )
+                for found in result.findings
+            }
+            stored = [
+                {"package": key[0], "version": key[1], "manifest_dir": key[2], "chain": list(chain)}
+                for key, chain in chains.items()
+            ]
+            writer.finish(result.to_json() | {"chains": stored})
+        if settings.pin and writer.failed is None:
+            RunStore().pin(writer.id)
+        _prune_now_and_then(writer.id)
+        colour = terminal.use_colour(os.isatty(2), invocation.args.color, os.environ)
+        quiet = settings.quiet or invocation.args.quiet
+        text = terminal.report(result, chains, colour, settings.deny, quiet)
+        if text:
+            sys.stderr.write(text + "\n")
+        if result.cargo_signal and not result.stopped and result.exit_code == 128 + result.cargo_signal:
+            _die_of(result.cargo_signal)
+        return result.exit_code
+
+    def _run(self, session: Session) -> RunResult:
+        """The ledger's lock is held until the build proper is over, as cargo holds its own."""
+        plan = self._invocation.plan
+        for broken in self._ledger.touched:
+            unit = self._ledger.touched_units[broken.key]
+            self._judge.add_external("CS0109", unit, broken.path, f"{broken.path} was {broken.what}")
+        self._writer.write_header(self._invocation.header(self._engine))
+        self._writer.write_plan(plan.to_json())
+        with raw_terminal(plan.stdio) as self._terminal_mode:
+            self._pump = Pump(
+                session,
+                Sinks(
+                    output=self._output,
+                    events=self._recorder.events,
+                    unit=self._recorder.unit,
+                    state=self._recorder.see_state,
+                    program=self._program,
+                    tick=self._recorder.tick,
+                ),
+                Watchdog(plan.limits, session.pid, plan.target_dir),
+                filter_stdout=os.isatty(1),
+                filter_stderr=os.isatty(2),
+            )
+            self._recorder.when_program_starts(self._build_over)
+            ending = self._pump.run()
+        self._build_over(ending)
+        return self._result(ending)
+
+    def _output(self, stream: int, data: bytes) -> None:
+        self._writer.output(data)
+        if stream == 1 and self._invocation.json_messages:
+            for line in data.splitlines(keepends=True):
+                self._writer.message(line)
+
+    def _program(self) -> None:
+        self._recorder.program()
+        self._terminal_mode()
+
+    def _build_over(self, ending: Ending | None = None) -> None:
+        """Cargo has built all there is: look at the seals, let other builds have the build dir, give it our input."""
+        if self._built:
+            return
+        self._built = True
+        if ending is None and self._pump is not None and self._invocation.plan.stdio.stdin != "null":
+            self._pump.forward_input(0)
+        ledger, guard = self._ledger.ledger, self._invocation.host.guard
+        self._recorder.settle(self._since_ns)
+        for broken in ledger.check(guard, self._recorder.key_units, self._recorder.linked):
+            unit = {"unit": self._recorder.key_units[broken.key][-1]}
+            words = f"{broken.path} was {broken.what} after its unit had ended"
+            self._judge.add_external("CS0108", unit, broken.path, words)
+        self._recorder.settle(self._since_ns)
+        if ending is None:
+            ledger.release()
+
+    def _stop_for(self, finding: Finding) -> None:
+        if self._pump is not None:
+            who = f"{finding.package} {finding.version}".strip() or finding.unit
+            self._pump.stop(f"the build was stopped at once because of {who} (--on-violation kill)")
+
+    def _result(self, ending: Ending) -> RunResult:
+        data = ending.exit
+        looked_at = (data or {}).get("fingerprints") or ()
+        ran = self._recorder.key_units
+        fresh = fresh_units(self._ledger.ledger, looked_at, set(ran))
+        findings = (*self._judge.findings(), *fresh.findings)
+        owned = [(key, f) for key, units in ran.items() for f in self._judge.findings() if f.unit in units]
+        owned += [(f.unit.removeprefix("fresh:"), f) for f in fresh.findings]
+        make_violators_stale(self._ledger.ledger, owned)
+        self._ledger.ledger.release()
+        complete = self._recorder.completeness(data)
+        if fresh.unknown:
+            reason = f"{fresh.unknown} fresh units have no entry in the ledger; build again"
+            complete = Completeness(
+                complete.seen, complete.listed, complete.quiet, complete.unreadable, complete.lost,
+                (*complete.reasons, reason),
+            )  # fmt: skip
+        code = data.get("code") if data else None
+        number = data.get("signal") if data else None
+        verdict = decide(findings, complete)
+        return RunResult(
+            run=self._writer.id,
+            verdict=verdict,
+            findings=findings,
+            completeness=complete,
+            exit_code=self._exit_code(ending, code, number, findings, complete),
+            cargo_code=code,
+            cargo_signal=number,
+            stopped=ending.limit or ending.stopped,
+            units=dict(self._recorder.roles),
+            fresh_units=len(fresh.keys),
+            engine=self._engine.info.name,
+            duration_s=round(time.monotonic() - self._started, 3),
+            walls=f"{self._engine.info.words}, no network, Landlock {self._recorder.state.get('landlock', '?')}",
+        )
+
+    def _exit_code(
+        self,
+        ending: Ending,
+        code: int | None,
+        number: int | None,
+        findings: tuple[Finding, ...],
+        complete: Completeness,
+    ) -> int:
+        if ending.interrupted and not ending.stopped:
+            return 128 + ending.interrupted
+        if any(at_least(finding.severity, self._settings.deny) for finding in findings):
+            return 120
+        if ending.limit:
+            return LimitExceeded.exit_code
+        if ending.exit is None:
+            words = ending.engine_errors.strip() or "the guard ended without a word"
+            sys.stderr.write(f"error: the container broke down: {words[-500:]!r}\n")
+            return 121
+        if not complete.whole and self._settings.require_complete:
+            return 122
+        if number:
+            return 128 + number
+        return code if code is not None else 1
+
+
+def _die_of(number: int) -> None:
+    """End as cargo ended, by the same signal, so that a shell sees what it would have seen."""
+    sys.stderr.flush()
+    if number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+
+def _prune_now_and_then(run_id: str) -> None:
+    """Retention in about one run of eight: the list of runs need not be read each time."""
+    if run_id[-1:] in "abcd":
+        from sandbox.trace.store import Policy
+
+        RunStore().prune(Policy(), datetime.now().astimezone())
