@@ -9,7 +9,7 @@ from typing import Any
 from sandbox.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settings:
     """What the options say. Sizes are bytes, times seconds; `None` means not given."""
 
@@ -30,7 +30,7 @@ class Settings:
     pin: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Option:
     """One option. `value` is the name of its value in the help, empty for a switch."""
 

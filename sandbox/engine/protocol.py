@@ -8,7 +8,7 @@ from typing import Protocol
 from sandbox.plan.model import Plan
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EngineInfo:
     """Name and version of an engine, for the record; `words` is its part of the last line of a run."""
 

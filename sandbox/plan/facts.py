@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sandbox.plan.model import Limits, Stdio
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SystemEntry:
     """One entry of `/` or `/etc` that a build may see: a directory or file to bind, or a symlink to repeat."""
 
@@ -16,7 +16,7 @@ class SystemEntry:
     link: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HostFacts:
     """The machine and the caller. `homes` are all directories known as a home of this user (real and symbolic)."""
 
@@ -33,7 +33,7 @@ class HostFacts:
     state_dir: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ToolFacts:
     """The toolchain as paths. `root` is mounted read-only unless it is part of the system."""
 
@@ -45,7 +45,7 @@ class ToolFacts:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BuildFacts:
     """One workspace and one command line.
 
@@ -74,7 +74,7 @@ class BuildFacts:
     extra_env: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policy:
     """What the user decided. Later issues read it from files; here it comes from options and `CARGO_SANDBOX_*`."""
 

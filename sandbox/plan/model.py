@@ -10,7 +10,7 @@ from typing import Literal
 MountKind = Literal["ro", "rw", "tmpfs", "proc", "dev", "symlink", "dir"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mount:
     """One entry of the container's file tree.
 
@@ -33,7 +33,7 @@ class Mount:
         return f"{self.kind:<7} {self.target}{origin}{why}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limits:
     """Resource limits of one run. Bytes, seconds and counts; 0 means no limit of ours."""
 
@@ -50,7 +50,7 @@ class Limits:
         return [f"{name} = {value}" for name, value in asdict(self).items()]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Stdio:
     """How the build's three standard streams are made: `null`, `pipe` or `tty`."""
 
@@ -61,7 +61,7 @@ class Stdio:
     columns: int = 80
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """One container.
 

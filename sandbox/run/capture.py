@@ -17,7 +17,7 @@ _MAX_OUTPUT = 512 << 20
 _MAX_ERRORS = 8 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Captured:
     """Exit status (minus the signal if it was one), standard output and standard error."""
 

@@ -39,7 +39,7 @@ _CARGO_HOME_ENTRIES = ("registry", "git", "config.toml", "config", "bin")
 _NEWEST_WITHOUT_BUILD_DIR = (1, 90)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Invocation:
     """A planned run."""
 
@@ -86,7 +86,7 @@ class Invocation:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Place:
     """Where a command was given, and what was found there."""
 

@@ -30,7 +30,7 @@ class ResolveFailed(SandboxError):
     exit_code = 101
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """What to resolve. `stamps` are the files whose change makes the stored facts void."""
 
@@ -50,7 +50,7 @@ class Request:
     configs: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ToolIdentity:
     """What the toolchain says of itself: version lines and the host triple."""
 

@@ -9,6 +9,7 @@ from sandbox.errors import SetupError
 from sandbox.plan.secrets import is_within, secret_reason
 
 BUILD_FOLDER = ".cargo-sandbox"
+_LAYOUT = ("deps", "build", "examples", "incremental")
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55"
 # Word for word what cargo writes, so that a backup passes over a target dir that we made as over one of cargo's.
 _TAG_FILE = _TAG + (
@@ -81,14 +82,11 @@ def show_programs(build: str, target: str, profile: str, triples: tuple[str, ...
                     os.mkdir(part, dir_fd=fds[-1])
                 fds.append(os.open(part, flags, dir_fd=fds[-1]))
             for name in names:
-                if (
-                    name not in ("deps", "build", "examples", "incremental")
-                    and name[:1] not in ("", ".")
-                    and "/" not in name
-                ):
-                    wanted = os.path.relpath(os.path.join(target, *parts, name), os.path.join(build, *parts))
-                    with contextlib.suppress(FileExistsError):
-                        os.symlink(wanted, name, dir_fd=fds[-1])
+                if name in _LAYOUT or name.startswith(".") or "/" in name:
+                    continue
+                wanted = os.path.relpath(os.path.join(target, *parts, name), os.path.join(build, *parts))
+                with contextlib.suppress(FileExistsError):
+                    os.symlink(wanted, name, dir_fd=fds[-1])
         except OSError as error:
             raise _refuse(build, build, f"{'/'.join(parts)} in it can't be used ({error.strerror})") from error
         finally:

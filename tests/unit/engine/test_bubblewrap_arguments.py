@@ -32,7 +32,14 @@ PLAN = Plan(
 
 def test_a_recorded_build_has_no_network_no_capability_and_the_guard_as_first_process() -> None:
     words = list(_arguments(PLAN))
-    for wanted in ("--unshare-net", "--unshare-user", "--unshare-pid", "--unshare-ipc", "--as-pid-1", "--die-with-parent"):
+    for wanted in (
+        "--unshare-net",
+        "--unshare-user",
+        "--unshare-pid",
+        "--unshare-ipc",
+        "--as-pid-1",
+        "--die-with-parent",
+    ):
         assert wanted in words
     assert words[words.index("--cap-drop") + 1] == "ALL"
     assert words[words.index("--remount-ro") + 1] == "/"

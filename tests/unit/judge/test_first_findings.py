@@ -14,13 +14,22 @@ HOME = "/home/ann"
 
 def judge() -> Judge:
     made = Judge((HOME,), f"{HOME}/.cargo", ("/opt/toolchain",))
-    made.unit({"event": "start", "unit": "u1", "role": "script", "package": "evil", "version": "1.0.0", "manifest_dir": "/e"})
-    made.unit({"event": "start", "unit": "u2", "role": "rustc", "package": "good", "version": "2.0.0", "manifest_dir": "/g"})
+    for unit, role, package, version in (("u1", "script", "evil", "1.0.0"), ("u2", "rustc", "good", "2.0.0")):
+        start = {"event": "start", "unit": unit, "role": role, "package": package, "version": version}
+        made.unit(start | {"manifest_dir": f"/{package}"})
     return made
 
 
 def event(kind: str, **fields: Any) -> dict[str, Any]:
-    return {"seq": fields.pop("seq", 1), "t_ns": 5, "unit": "u1", "pid": 7, "kind": kind, "outcome": "allowed", **fields}
+    return {
+        "seq": fields.pop("seq", 1),
+        "t_ns": 5,
+        "unit": "u1",
+        "pid": 7,
+        "kind": kind,
+        "outcome": "allowed",
+        **fields,
+    }
 
 
 def code(made: Judge, *events: dict[str, Any]) -> list[str]:
@@ -64,9 +73,9 @@ def test_loopback_is_silent() -> None:
 
 def test_a_write_outside_the_own_outputs_is_found() -> None:
     made = judge()
-    assert code(made, event("open", access="write", flags=["create"], path="/src/x", outcome="denied", by="landlock")) == [
-        "CS0103"
-    ]
+    assert code(
+        made, event("open", access="write", flags=["create"], path="/src/x", outcome="denied", by="landlock")
+    ) == ["CS0103"]
     assert "tried to create /src/x" in made.findings()[0].detail
 
 
@@ -108,9 +117,9 @@ def test_a_dropped_file_stays_known_after_a_rename() -> None:
 
 def test_a_file_that_another_unit_left_in_tmp_is_found_when_read() -> None:
     made = judge()
-    assert code(made, event("open", access="write", path="/tmp/note"), event("open", access="read", path="/tmp/note", unit="u2")) == [
-        "CS0110"
-    ]
+    assert code(
+        made, event("open", access="write", path="/tmp/note"), event("open", access="read", path="/tmp/note", unit="u2")
+    ) == ["CS0110"]
     assert "build script" not in made.findings()[0].detail and "script of evil" in made.findings()[0].detail
 
 

@@ -67,7 +67,9 @@ def test_a_finding_names_who_by_which_chain_did_what_and_what_to_type(monkeypatc
 
 
 def test_a_hole_in_the_record_is_said() -> None:
-    text = report(result(verdict="incomplete", completeness=Completeness(reasons=("3 events were lost",))), {}, False, "high")
+    text = report(
+        result(verdict="incomplete", completeness=Completeness(reasons=("3 events were lost",))), {}, False, "high"
+    )
     assert "warning: the record has a hole: 3 events were lost" in text
 
 

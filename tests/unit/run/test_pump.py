@@ -60,7 +60,7 @@ def pumped(
 def test_output_goes_out_and_events_go_to_the_record(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     heard = Heard()
     frames = frame("S", {"v": 1}) + frame("O", b"out\x1b[2J") + frame("E", b"err") + frame("V", b'{"seq":1}\n')
-    ending, engine = pumped(frames + frame("U", {"unit": "u1"}) + frame("X", {"code": 0}), heard)
+    ending, _ = pumped(frames + frame("U", {"unit": "u1"}) + frame("X", {"code": 0}), heard)
     captured = capfdbinary.readouterr()
     assert (captured.out, captured.err) == (b"out\x1b[2J", b"err")
     assert heard.events == [b'{"seq":1}\n']
