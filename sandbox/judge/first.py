@@ -174,7 +174,9 @@ class Judge:
         if rc_file is not None:
             return self._add("CS0101", event["unit"], path, f"tried to {event['kind']} {path}", event)
         shown = text(event.get("path2")) or path
-        return self._add("CS0103", event["unit"], shown, f"{_verb(event)} {shown}", event)
+        own = text(self._units.get(text(event.get("unit")), {}).get("manifest_dir"))
+        code = "CS0113" if own and is_within(shown, own) else "CS0103"
+        return self._add(code, event["unit"], shown, f"{_verb(event)} {shown}", event)
 
     def _kernel(self, event: Event) -> Finding | None:
         if event.get("outcome") != "denied":

@@ -79,6 +79,12 @@ def test_a_write_outside_the_own_outputs_is_found() -> None:
     assert "tried to create /src/x" in made.findings()[0].detail
 
 
+def test_a_write_into_the_own_sources_is_milder() -> None:
+    made = judge()
+    assert code(made, event("mkdir", path="/evil/src/generated", outcome="denied", by="landlock")) == ["CS0113"]
+    assert made.findings()[0].severity == "medium"
+
+
 def test_a_script_written_to_tmp_and_run_is_found() -> None:
     made = judge()
     found = code(made, event("open", access="write", path="/tmp/x.sh"), event("exec", path="/tmp/x.sh", argv=["x"]))
