@@ -15,12 +15,12 @@ from sandbox.plan.model import Limits, Mount, Plan
 
 PLAN = Plan(
     command=("/opt/cargo", "build"),
-    cwd="/work",
+    cwd="/project",
     mounts=(
         Mount("ro", "/usr", "/usr"),
         Mount("tmpfs", "/tmp", size=5, mode=0o1777),
         Mount("symlink", "/bin", "usr/bin"),
-        Mount("rw", "/work/target", "/work/target"),
+        Mount("rw", "/project/target", "/project/target"),
         Mount("proc", "/proc"),
         Mount("dev", "/dev"),
     ),
@@ -50,7 +50,7 @@ def test_mounts_keep_their_order_and_kind() -> None:
     words = list(_arguments(PLAN))
     text = " ".join(words)
     assert "--ro-bind /usr /usr --size 5 --perms 1777 --tmpfs /tmp --symlink usr/bin /bin" in text
-    assert "--bind /work/target /work/target" in text
+    assert "--bind /project/target /project/target" in text
 
 
 def test_only_a_plan_that_says_so_has_network() -> None:

@@ -1,0 +1,62 @@
+"""The command line of scripts/bench."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from benchmarks import cli
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_the_defaults_are_what_the_thresholds_speak_of() -> None:
+    options = cli.parser().parse_args(["overhead"])
+    assert (options.pairs, options.noop_pairs, options.version_runs) == (5, 20, 20)
+    assert options.workspace == ROOT / "examples" / "workspace"
+    assert not options.strace
+    assert cli.parser().parse_args(["flood"]).opens == 200_000
+    assert cli.parser().parse_args(["flood"]).events == 1_000_000
+
+
+def test_everything_can_be_chosen(tmp_path: Path) -> None:
+    words = f"overhead --pairs 1 --noop-pairs 2 --version-runs 3 --workspace {tmp_path} --strace --json x --scratch y"
+    options = cli.parser().parse_args(words.split())
+    assert (options.pairs, options.noop_pairs, options.version_runs, options.strace) == (1, 2, 3, True)
+    assert (options.workspace, options.json, options.scratch) == (tmp_path, Path("x"), Path("y"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "speed",
+        "overhead --pairs 0",
+        "overhead --pairs -1",
+        "overhead --pairs 1.5",
+        "overhead --pairs ¹",
+        "overhead --workspace /no/such/folder",
+        "guard --calls 10",
+        "guard --strace",
+        "flood --opens none",
+    ],
+)
+def test_a_mistake_is_code_2_and_nothing_runs(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words.split())
+    assert ended.value.code == 2
+    assert "usage: scripts/bench" in capsys.readouterr().err
+
+
+def test_a_report_that_can_not_be_written_is_said_before_anything_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["overhead", "--json", "/no/such/folder/report.json"]) == 2
+    assert "/no/such/folder" in capsys.readouterr().err
+
+
+def test_the_script_starts_from_any_folder(tmp_path: Path) -> None:
+    command = [sys.executable, ROOT / "scripts" / "bench", "--help"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "overhead|guard|flood" in done.stdout
