@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,17 @@ CARGO_VERBS = frozenset(("build", "b", "check", "c", "test", "t", "run", "r", "c
 
 def entry() -> None:
     """The console script."""
-    sys.exit(main(sys.argv[1:]))
+    # Starting makes many objects and no rubbish: with the usual 700 the collector would look at them fifty times.
+    gc.set_threshold(50_000)
+    code = main(sys.argv[1:])
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except OSError as error:
+        code = code or (141 if isinstance(error, BrokenPipeError) else 1)
+    # Taking the interpreter apart costs 10 ms of each build; no thread, exit handler or open file of ours needs it.
+    os._exit(code)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -162,20 +162,21 @@ class Judge:
             moved = self._scratch.pop(text(event.get("path")), None)
             if moved:
                 self._scratch[text(event.get("path2"))] = moved
-        real = text(event.get("path2")) if event.get("kind") == "open" else ""
-        path = real or text(event.get("path"))
+        places = _places(event)
+        path = places[0]
         if event.get("note") == "foreign output":
             return self._add("CS0112", event["unit"], path, f"opened {path} for writing: another unit's output", event)
         if event.get("outcome") != "denied" or event.get("unit") == "u0":
             return None
         if event.get("kind") == "open" and path in self._harmless:
             return None
-        rc_file = self._decoys.get(path)
-        if rc_file is not None:
-            return self._add("CS0101", event["unit"], path, f"tried to {event['kind']} {path}", event)
-        shown = text(event.get("path2")) or path
-        own = text(self._units.get(text(event.get("unit")), {}).get("manifest_dir"))
-        code = "CS0113" if own and is_within(shown, own) else "CS0103"
+        for place in places:
+            if place in self._decoys:
+                return self._add("CS0101", event["unit"], place, f"tried to {event['kind']} {place}", event)
+        unit = self._units.get(text(event.get("unit")), {})
+        own = all(_in_sources(place, text(unit.get("manifest_dir"))) for place in places)
+        code = "CS0113" if own and unit.get("role") == "script" else "CS0103"
+        shown = places[-1]
         return self._add(code, event["unit"], shown, f"{_verb(event)} {shown}", event)
 
     def _kernel(self, event: Event) -> Finding | None:
@@ -242,6 +243,22 @@ class Judge:
         )
         self._found[key] = finding
         return finding
+
+
+def _places(event: Event) -> list[str]:
+    """The places that a write-like act would change, the last one being the one to name. A symbolic link's text is
+    not one of them, nor is what a hard link leads to."""
+    path, second = text(event.get("path")), text(event.get("path2"))
+    kind = event.get("kind")
+    if kind == "rename":
+        return [path, second]
+    return [path] if kind == "symlink" or not second else [second]
+
+
+def _in_sources(path: str, top: str) -> bool:
+    """Whether a path lies among a package's own sources; what git, cargo and editors keep there (`.git`, `.cargo`,
+    `.vscode`) is no source, and a write to it is how a build would stay on the machine."""
+    return bool(top) and is_within(path, top) and "/." not in path[len(top) :]
 
 
 def _verb(event: Event) -> str:

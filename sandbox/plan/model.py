@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Literal
 
 MountKind = Literal["ro", "rw", "tmpfs", "proc", "dev", "symlink", "dir"]
@@ -47,7 +47,7 @@ class Limits:
 
     def describe(self) -> list[str]:
         """One line a limit."""
-        return [f"{name} = {value}" for name, value in asdict(self).items()]
+        return [f"{name} = {value}" for name, value in vars(self).items()]
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,8 @@ class Plan:
 
     def to_json(self) -> dict[str, object]:
         """A JSON-ready form. Values of the environment are part of it: the allow-list admits no secret."""
-        return asdict(self)
+        mounts = [dict(vars(mount)) for mount in self.mounts]
+        return vars(self) | {"mounts": mounts, "limits": dict(vars(self.limits)), "stdio": dict(vars(self.stdio))}
 
     def digest(self) -> str:
         """SHA-256 over the canonical JSON form; equal plans have equal digests."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import platform
+import os
 import struct
 
 from sandbox.errors import SetupError
@@ -18,7 +18,7 @@ def load(arch: str | None = None) -> bytes:
     Source: profiles/seccomp/inner.yaml, made into inner-<arch>.bpf by scripts/gen-seccomp. Raises SetupError when there
     is no filter for the architecture or the file is damaged.
     """
-    arch = arch or platform.machine()
+    arch = arch or os.uname().machine
     if arch not in ARCHITECTURES:
         raise SetupError(
             f"no syscall filter for {arch}",

@@ -30,7 +30,6 @@ from sandbox.plan.model import Limits, Plan, Stdio
 from sandbox.plan.resolve import resolve_plan
 from sandbox.plan.secrets import is_within
 from sandbox.run import dotenv, host, target, test_hooks
-from sandbox.run.capture import capture
 from sandbox.run.prepared import home_config_files, prepare, standard_files
 from sandbox.run.resolve import Request, ToolIdentity, identify, resolve
 
@@ -117,6 +116,8 @@ def print_help(words: Sequence[str], settings: Settings, engine: Engine, choose_
         facts, tool, policy, command=(tool.cargo, args.verb, "--help"), roots=(), files=(), overlay="", workspace="",
         cargo_home="", prepared=prepared, offline=True,
     )  # fmt: skip
+    from sandbox.run.capture import capture
+
     done = capture(engine, check(plan, facts.homes, prepared), lambda line: None)
     sys.stdout.write(done.out.decode("utf-8", "replace"))
     sys.stderr.write(done.err.decode("utf-8", "replace"))

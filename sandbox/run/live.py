@@ -16,7 +16,7 @@ from sandbox.judge.model import Completeness, Finding, RunResult, at_least, deci
 from sandbox.report import terminal
 from sandbox.run.finish import fresh_units, make_violators_stale
 from sandbox.run.invocation import Invocation
-from sandbox.run.ledger import OpenLedger
+from sandbox.run.ledger import OpenLedger, unit_of
 from sandbox.run.pump import Ending, Pump, Sinks
 from sandbox.run.recorder import Recorder
 from sandbox.run.stdio import raw_terminal
@@ -125,8 +125,11 @@ class LiveRun:
             self._pump.forward_input(0)
         ledger, guard = self._ledger.ledger, self._invocation.host.guard
         self._recorder.settle(self._since_ns)
-        for broken in ledger.check(guard, self._recorder.key_units, self._recorder.linked):
-            unit = {"unit": self._recorder.key_units[broken.key][-1]}
+        # Where something ran, a fresh unit's output may have been changed as well as one that was just made.
+        ran = self._recorder.key_units
+        keys = None if set(self._recorder.roles) - {"cargo", "probe"} else ran
+        for broken in ledger.check(guard, keys, self._recorder.linked):
+            unit = {"unit": ran[broken.key][-1]} if broken.key in ran else unit_of(ledger.entries[broken.key])
             words = f"{broken.path} was {broken.what} after its unit had ended"
             self._judge.add_external("CS0108", unit, broken.path, words)
         self._recorder.settle(self._since_ns)
@@ -145,7 +148,7 @@ class LiveRun:
         fresh = fresh_units(self._ledger.ledger, looked_at, set(ran))
         findings = (*self._judge.findings(), *fresh.findings)
         owned = [(key, f) for key, units in ran.items() for f in self._judge.findings() if f.unit in units]
-        owned += [(f.unit.removeprefix("fresh:"), f) for f in fresh.findings]
+        owned += [(f.unit.removeprefix("fresh:"), f) for f in findings if f.unit.startswith("fresh:")]
         make_violators_stale(self._ledger.ledger, owned)
         self._ledger.ledger.release()
         complete = self._recorder.completeness(data)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -83,6 +81,9 @@ def prepare(cache_dir: str, files: Mapping[str, bytes]) -> str:
     folder = os.path.join(top, digest.hexdigest()[:32])
     if os.path.isdir(folder):
         return folder
+    import shutil
+    import tempfile
+
     try:
         os.makedirs(top, mode=0o700, exist_ok=True)
         fresh = tempfile.mkdtemp(prefix=".new-", dir=top)

@@ -72,6 +72,8 @@ class Pump:
             1: TerminalFilter() if filter_stdout else None,
             2: TerminalFilter() if filter_stderr else None,
         }
+        # The build's own terminal has put a CR before each LF already, and ours is about to do so again.
+        self._doubled = {1: filter_stdout, 2: filter_stderr}
         self._decoder = frames.FrameDecoder()
         self._to_guard = bytearray()
         self._errors = bytearray()
@@ -162,6 +164,7 @@ class Pump:
         elif kind == "P":
             self._filters = {1: None, 2: None}
             self._sinks.program()
+            self._doubled = {number: cooked and _is_cooked(number) for number, cooked in self._doubled.items()}
         elif kind == "X":
             self._ending.exit = _object(payload)
         elif kind == "F":
@@ -176,6 +179,8 @@ class Pump:
 
     def _output(self, number: int, data: bytes) -> None:
         self._sinks.output(number, data)
+        if self._doubled[number]:
+            data = data.replace(b"\r\n", b"\n")
         held = self._filters[number]
         self._write(number, held.feed(data) if held is not None else data)
 
@@ -252,6 +257,16 @@ class Pump:
 def _object(payload: bytes) -> dict[str, Any]:
     data = json.loads(payload)
     return data if isinstance(data, dict) else {}
+
+
+def _is_cooked(fd: int) -> bool:
+    """Whether a terminal still works on what is written to it (raw mode while a program has it: it does not)."""
+    import termios
+
+    try:
+        return bool(termios.tcgetattr(fd)[1] & termios.OPOST)
+    except termios.error:
+        return True
 
 
 def _terminal_size() -> tuple[int, int]:

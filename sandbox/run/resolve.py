@@ -9,11 +9,10 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sandbox.cargo.metadata import Facts
 from sandbox.engine.protocol import Engine
@@ -21,7 +20,9 @@ from sandbox.errors import SandboxError, SetupError
 from sandbox.plan.check import check
 from sandbox.plan.facts import HostFacts, Policy, SystemEntry, ToolFacts
 from sandbox.plan.resolve import CONFIG_FOLDER, resolve_plan
-from sandbox.run.capture import Captured, capture
+
+if TYPE_CHECKING:
+    from sandbox.run.capture import Captured
 
 
 class ResolveFailed(SandboxError):
@@ -75,6 +76,8 @@ def identify(
     path = os.path.join(cache, "toolchains", hashlib.sha256(f"{tool.cargo}\0{key}".encode()).hexdigest()[:24])
     with contextlib.suppress(OSError, ValueError, TypeError), open(path, encoding="utf-8") as stored:
         return ToolIdentity(**json.load(stored))
+    from sandbox.run.capture import capture
+
     answers = []
     for command in ((tool.cargo, "-V"), (tool.rustc, "-vV")):
         plan = resolve_plan(
@@ -148,6 +151,9 @@ def _notice(quiet: bool) -> Iterator[None]:
 
 def _with_new_lock(engine: Engine, host: HostFacts, tool: ToolFacts, policy: Policy, request: Request) -> Captured:
     """Let cargo write a lock file into a folder of ours, and copy it to the workspace as cargo would have."""
+    import shutil
+    import tempfile
+
     overlay = tempfile.mkdtemp(prefix="resolve-", dir=_folder(os.path.dirname(request.prepared)))
     try:
         new = os.path.join(overlay, "Cargo.lock")
@@ -189,6 +195,8 @@ def _metadata(
     locked: bool,
     silent: bool,
 ) -> Captured:
+    from sandbox.run.capture import capture
+
     command = [tool.cargo]
     for name in request.configs:
         command += ["--config", f"{CONFIG_FOLDER}/{name}"]
@@ -290,6 +298,8 @@ def _store(path: str, text: str) -> None:
     """Keep for the next time; a cache that can't be written only costs time."""
     with contextlib.suppress(OSError):
         folder = _folder(os.path.dirname(path))
+        import tempfile
+
         fd, fresh = tempfile.mkstemp(dir=folder)
         with os.fdopen(fd, "w", encoding="utf-8") as out:
             out.write(text)

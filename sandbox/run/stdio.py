@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Iterator
 
 from sandbox.plan.model import Stdio
-from sandbox.run.pump import terminal_size
 
 
 def choose_stdio(programs: bool) -> Stdio:
@@ -16,7 +15,11 @@ def choose_stdio(programs: bool) -> Stdio:
     stdin = "null"
     if programs and _is_open(0):
         stdin = "tty" if os.isatty(0) and (out or err) else "pipe"
-    rows, columns = terminal_size() if out or err else (24, 80)
+    rows, columns = 24, 80
+    if out or err:
+        from sandbox.run.pump import terminal_size
+
+        rows, columns = terminal_size()
     return Stdio(stdin, "tty" if out else "pipe", "tty" if err else "pipe", rows, columns)
 
 

@@ -105,8 +105,8 @@ class Survivor(TypedDict):
 
 
 class UnitStart(TypedDict, total=False):
-    """Begin of a unit. `extra` is rustc's `-C extra-filename`, `macros` the proc-macro libraries that it loads,
-    `primary` tells that the user asked for this package."""
+    """Begin of a unit. `src` is the root source of a compile, `extra` rustc's `-C extra-filename`, `macros` the
+    proc-macro libraries that it loads, `primary` tells that the user asked for this package."""
 
     event: Literal["start"]
     unit: str
@@ -114,6 +114,7 @@ class UnitStart(TypedDict, total=False):
     package: str
     version: str
     crate: str
+    src: Text
     manifest_dir: Text
     crate_types: list[str]
     out_dir: Text

@@ -41,16 +41,17 @@ pub fn normal(base: &[u8], path: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Whether `path` is `top` or lies below it. Both are absolute and normal.
+/// Whether `path` is `top` or lies below it. Both are absolute and normal; an empty `top` holds nothing.
 pub fn is_within(path: &[u8], top: &[u8]) -> bool {
-    top == b"/"
-        || path
-            .strip_prefix(top)
-            .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+    let below = |rest: &[u8]| rest.is_empty() || rest[0] == b'/';
+    top == b"/" || (!top.is_empty() && path.strip_prefix(top).is_some_and(below))
 }
 
 /// What is left of `path` below `top`, without a leading slash; None when it is not strictly below.
 pub fn below<'a>(path: &'a [u8], top: &[u8]) -> Option<&'a [u8]> {
+    if top.is_empty() {
+        return None;
+    }
     let rest = path.strip_prefix(top)?;
     let rest = if top.ends_with(b"/") {
         rest
@@ -101,6 +102,7 @@ mod tests {
         assert!(is_within(b"/usr", b"/usr"));
         assert!(!is_within(b"/usrx", b"/usr"));
         assert!(is_within(b"/usr", b"/"));
+        assert!(!is_within(b"/usr", b"") && below(b"/usr", b"").is_none());
         assert_eq!(below(b"/out/a/b", b"/out"), Some(&b"a/b"[..]));
         assert_eq!(below(b"/out", b"/out"), None);
         assert_eq!(below(b"/x", b"/"), Some(&b"x"[..]));

@@ -1,6 +1,9 @@
 //! Where a unit may write: one list, put into force with Landlock by the roles and used by init to predict the outcome.
 
 use crate::paths;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 /// Devices that every unit may write.
 pub const DEVICES: [&[u8]; 4] = [b"/dev/null", b"/dev/zero", b"/dev/full", b"/dev/tty"];
@@ -43,13 +46,32 @@ impl Source {
     /// Parse "path\tpackage\tversion\tmanifest_dir".
     pub fn parse(value: &[u8]) -> Option<Self> {
         let mut fields = value.split(|byte| *byte == b'\t').map(<[u8]>::to_vec);
+        let path = fields.next().filter(|path| path.starts_with(b"/"))?;
         let found = Self {
-            path: fields.next()?,
+            // A manifest may say `path = "a/../lib.rs"`.
+            path: paths::normal(b"/", &path),
             package: fields.next()?,
             version: fields.next()?,
             manifest_dir: fields.next()?,
         };
-        (fields.next().is_none() && found.path.starts_with(b"/")).then_some(found)
+        fields.next().is_none().then_some(found)
+    }
+
+    /// The entry for the root source `path`, which is absolute and normal: by its letters, else by its real place,
+    /// since cargo may have been told of it through a symbolic link.
+    pub fn find<'a>(all: &'a [Self], path: &[u8]) -> Option<&'a Self> {
+        if path.is_empty() || all.is_empty() {
+            return None;
+        }
+        let by_letters = |path: &[u8]| all.iter().find(|source| source.path == path);
+        let real = |path: &[u8]| fs::canonicalize(OsStr::from_bytes(path)).ok();
+        by_letters(path).or_else(|| {
+            let wanted = real(path)?;
+            by_letters(wanted.as_os_str().as_bytes()).or_else(|| {
+                all.iter()
+                    .find(|source| real(&source.path).as_ref() == Some(&wanted))
+            })
+        })
     }
 }
 
@@ -78,7 +100,12 @@ impl WriteRules {
             .map(|path| paths::normal(cwd, path))
             .collect();
         folders.extend(tmp.iter().cloned());
-        folders.extend(allowances.iter().filter(|one| one.is_for(package)).map(|one| one.path.clone()));
+        folders.extend(
+            allowances
+                .iter()
+                .filter(|one| one.is_for(package))
+                .map(|one| one.path.clone()),
+        );
         Self { folders, scratch }
     }
 
@@ -99,7 +126,6 @@ impl WriteRules {
 /// How the name of a unit's scratch folder begins; the pid is that of its first process.
 pub fn scratch_prefix(top: &[u8], pid: u32) -> Vec<u8> {
     [top, format!("/cs-{pid}-").as_bytes()].concat()
-}-").as_bytes()].concat()
 }
 
 /// Whether the path is in the process's own part of /proc, or is one of its open descriptors.
@@ -130,7 +156,10 @@ mod tests {
             Allowance::parse(b"other\t/other").unwrap(),
         ];
         let tmp = [b"/tmp".to_vec()];
-        let rules = WriteRules::new(&[b"out", b""], &tmp, scratch_prefix(b"/s", 7),
+        let rules = WriteRules::new(
+            &[b"out", b""],
+            &tmp,
+            scratch_prefix(b"/s", 7),
             &allowances,
             b"cxx",
             b"/w",
@@ -169,6 +198,25 @@ mod tests {
         assert_eq!(Source::parse(b"src/lib.rs\tserde\t1.0.1\t/r/serde"), None);
         assert_eq!(Source::parse(b"/r/lib.rs\tserde\t1.0.1"), None);
         assert_eq!(Source::parse(b"/r/lib.rs\tserde\t1.0.1\t/r\tx"), None);
+    }
+
+    #[test]
+    fn a_source_is_found_by_its_letters_or_by_its_real_place() {
+        let top = format!("/tmp/guard-source-{}", std::process::id());
+        fs::create_dir_all(format!("{top}/real")).unwrap();
+        fs::write(format!("{top}/real/lib.rs"), "").unwrap();
+        let _ = std::os::unix::fs::symlink("real", format!("{top}/link"));
+        let entry = |path: &str| Source::parse(format!("{path}\tp\t1\t/r").as_bytes()).unwrap();
+        let found = |entry: &Source, path: &str| {
+            Source::find(std::slice::from_ref(entry), path.as_bytes()).is_some()
+        };
+        let real = entry(&format!("{top}/x/../real/lib.rs"));
+        let linked = entry(&format!("{top}/link/lib.rs"));
+        assert!(found(&real, &format!("{top}/real/lib.rs")));
+        assert!(found(&real, &format!("{top}/link/lib.rs")));
+        assert!(found(&linked, &format!("{top}/real/lib.rs")));
+        assert!(!found(&real, &format!("{top}/real/main.rs")) && !found(&real, ""));
+        fs::remove_dir_all(top).unwrap();
     }
 
     #[test]

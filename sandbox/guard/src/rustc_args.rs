@@ -56,6 +56,34 @@ pub fn parse<'a>(
     found
 }
 
+/// Whether a rustc line reads stdin, writes stdout, and names nothing relative to where it stands.
+pub fn is_piped<'a>(args: impl IntoIterator<Item = &'a [u8]>) -> bool {
+    let args: Vec<&[u8]> = args.into_iter().collect();
+    let mut rest = args.iter().copied();
+    let (mut from_stdin, mut to_stdout) = (false, false);
+    while let Some(arg) = rest.next() {
+        if arg.starts_with(b"@") {
+            return false;
+        }
+        let (flag, value) = split(arg);
+        if !takes_value(flag) {
+            from_stdin |= arg == b"-";
+            continue;
+        }
+        let Some(value) = value.or_else(|| rest.next()) else {
+            return false;
+        };
+        let path = value.rsplit(|byte| *byte == b'=').next().unwrap_or(value);
+        match flag {
+            b"-o" | b"--output" => to_stdout = value == b"-",
+            b"--out-dir" => return false,
+            b"-L" | b"--extern" if !path.starts_with(b"/") => return false,
+            _ => {}
+        }
+    }
+    from_stdin && to_stdout
+}
+
 /// Content of an argument file as rustc would read it, at most 4 MiB.
 pub fn read_file(path: &[u8]) -> Option<Vec<u8>> {
     let path = Path::new(std::ffi::OsStr::from_bytes(path));
@@ -68,7 +96,11 @@ fn split(arg: &[u8]) -> (&[u8], Option<&[u8]>) {
         if let Some(at) = arg.iter().position(|byte| *byte == b'=') {
             return (&arg[..at], Some(&arg[at + 1..]));
         }
-    } else if arg.len() > 2 && (arg.starts_with(b"-C") || arg.starts_with(b"-o")) {
+    } else if arg.len() > 2
+        && [b"-C", b"-o", b"-L"]
+            .iter()
+            .any(|flag| arg.starts_with(*flag))
+    {
         return (&arg[..2], Some(&arg[2..]));
     }
     (arg, None)
@@ -114,7 +146,12 @@ impl RustcArgs {
             b"--out-dir" | b"-o" | b"--output" => self.out_dir = value.to_vec(),
             b"--emit" => {
                 let kinds = value.split(|byte| *byte == b',');
-                self.emit.extend(kinds.map(|kind| kind.split(|byte| *byte == b'=').next().unwrap_or(kind).to_vec()));
+                self.emit.extend(kinds.map(|kind| {
+                    kind.split(|byte| *byte == b'=')
+                        .next()
+                        .unwrap_or(kind)
+                        .to_vec()
+                }));
             }
             b"--persist-doctests" | b"--parts-out-dir" => self.more_out.push(value.to_vec()),
             b"-C" | b"--codegen" => {
@@ -183,6 +220,25 @@ mod tests {
             (found.out_dir, found.input),
             (b"/o".to_vec(), b"build.rs".to_vec())
         );
+    }
+
+    #[test]
+    fn a_probe_through_pipes_is_told_from_a_compile() {
+        let piped = |line: &str| is_piped(line.split(' ').map(str::as_bytes));
+        assert!(piped(
+            "--crate-type=rlib --emit=metadata --target x86_64 -o - -"
+        ));
+        assert!(piped("- -o- -L dependency=/abs --extern a=/abs/liba.rlib"));
+        for line in [
+            "-o - src/lib.rs",
+            "- -o out",
+            "- -o - --out-dir /o",
+            "- -o - -L deps",
+            "- -o - -Ldeps",
+            "- -o - @args",
+        ] {
+            assert!(!piped(line), "{line}");
+        }
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! The trailer that turns a copy of the guard into the stand-in of one build script.
 //!
-//! Layout at the end of the file: SHA-256 of the real script (32 bytes), the real script's file name, the magic
-//! `CSGUARD1`, and the length of digest and name together as little-endian u32.
+//! Layout at the end of the file: SHA-256 of the real script (32 bytes), its inode, size, mtime and ctime (four
+//! little-endian u64, times in nanoseconds; all zero if they can't be relied on), its file name, the magic `CSGUARD1`,
+//! and the length of all before the magic as little-endian u32.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 const MAGIC: &[u8; 8] = b"CSGUARD1";
 const TAIL: usize = MAGIC.len() + 4;
 const DIGEST: usize = 32;
+const IDENTITY: usize = 32;
+const FIXED: usize = DIGEST + IDENTITY;
 /// NAME_MAX of Linux file systems.
 const LONGEST_NAME: usize = 255;
 
@@ -20,16 +23,42 @@ pub struct Trailer {
     pub name: Vec<u8>,
     /// SHA-256 of the real script.
     pub digest: [u8; DIGEST],
+    /// What the real script's status was; nobody can set a ctime, so while it holds there is no need to hash again.
+    pub identity: Identity,
+}
+
+/// Inode, size, mtime and ctime of a file.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Identity([u64; 4]);
+
+impl Identity {
+    pub fn of(status: &Metadata) -> Self {
+        let time = |seconds: i64, nanos: i64| {
+            (seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos)) as u64
+        };
+        Self([
+            status.ino(),
+            status.size(),
+            time(status.mtime(), status.mtime_nsec()),
+            time(status.ctime(), status.ctime_nsec()),
+        ])
+    }
+
+    /// Whether it says anything.
+    pub fn is_known(self) -> bool {
+        self != Self::default()
+    }
 }
 
 impl Trailer {
     /// The bytes to put at the end of the copy.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(DIGEST + self.name.len() + TAIL);
+        let mut bytes = Vec::with_capacity(FIXED + self.name.len() + TAIL);
         bytes.extend_from_slice(&self.digest);
+        bytes.extend(self.identity.0.iter().flat_map(|word| word.to_le_bytes()));
         bytes.extend_from_slice(&self.name);
         bytes.extend_from_slice(MAGIC);
-        let length = u32::try_from(DIGEST + self.name.len()).unwrap_or(0);
+        let length = u32::try_from(FIXED + self.name.len()).unwrap_or(0);
         bytes.extend_from_slice(&length.to_le_bytes());
         bytes
     }
@@ -49,18 +78,33 @@ impl Trailer {
         let Some(start) = at.checked_sub(length as u64) else {
             return Ok(None);
         };
-        if !(DIGEST + 1..=DIGEST + LONGEST_NAME).contains(&length) {
+        if !(FIXED + 1..=FIXED + LONGEST_NAME).contains(&length) {
             return Ok(None);
         }
         let mut body = vec![0u8; length];
         file.read_exact_at(&mut body, start)?;
         let mut digest = [0u8; DIGEST];
         digest.copy_from_slice(&body[..DIGEST]);
-        let name = body.split_off(DIGEST);
+        let mut identity = Identity::default();
+        for (word, bytes) in identity
+            .0
+            .iter_mut()
+            .zip(body[DIGEST..FIXED].chunks_exact(8))
+        {
+            *word = bytes.try_into().map_or(0, u64::from_le_bytes);
+        }
+        let name = body.split_off(FIXED);
         if name.contains(&b'/') || name.contains(&0) || name == b".." || name == b"." {
             return Ok(None);
         }
-        Ok(Some((Self { name, digest }, start)))
+        Ok(Some((
+            Self {
+                name,
+                digest,
+                identity,
+            },
+            start,
+        )))
     }
 }
 
@@ -92,6 +136,7 @@ mod tests {
         let trailer = Trailer {
             name: b"build_script_build-1f.real".to_vec(),
             digest: [7; 32],
+            identity: Identity([1, 2, 3, 4]),
         };
         let mut bytes = b"ELF".to_vec();
         bytes.extend(trailer.encode());
@@ -103,21 +148,25 @@ mod tests {
         let slash = Trailer {
             name: b"../x".to_vec(),
             digest: [0; 32],
+            identity: Identity::default(),
         }
         .encode();
         let long = Trailer {
             name: vec![b'a'; 300],
             digest: [0; 32],
+            identity: Identity::default(),
         }
         .encode();
         let empty = Trailer {
             name: vec![],
             digest: [0; 32],
+            identity: Identity::default(),
         }
         .encode();
         let cut = Trailer {
             name: b"real".to_vec(),
             digest: [0; 32],
+            identity: Identity::default(),
         }
         .encode()[10..]
             .to_vec();

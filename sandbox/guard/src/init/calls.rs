@@ -13,9 +13,12 @@ const HERE: u64 = libc::AT_FDCWD as i64 as u64;
 
 // Calls that the libc crate has no number for; above 423 they are the same on every architecture
 // (Linux, scripts/syscall.tbl).
+const SYS_FCHMODAT2: Nr = 452;
 const SYS_SETXATTRAT: Nr = 463;
 const SYS_REMOVEXATTRAT: Nr = 466;
 const SYS_FILE_SETATTR: Nr = 469;
+
+const NOFOLLOW: i32 = libc::AT_SYMLINK_NOFOLLOW;
 
 /// Decide about one call.
 pub fn handle(guard: &mut Guard, notification: &Notification, listener: i32) -> Answer {
@@ -56,20 +59,22 @@ fn dispatch(guard: &mut Guard, call: &mut Call<'_>, number: Nr) -> Answer {
         libc::SYS_symlinkat => symlink(guard, call, a[1], a[2], a[0]),
         libc::SYS_mkdirat => with_mode(guard, call, "mkdir", a[0], a[1], a[2]),
         libc::SYS_mknodat => guard.mknod(call, a[0], a[1], a[2]),
-        libc::SYS_fchmod => guard.change_mode(call, a[0], 0, a[1]),
-        libc::SYS_fchmodat | libc::SYS_fchmodat2 => guard.change_mode(call, a[0], a[1], a[2]),
+        libc::SYS_fchmod => guard.change_mode(call, a[0], 0, a[1], 0),
+        libc::SYS_fchmodat => guard.change_mode(call, a[0], a[1], a[2], 0),
+        SYS_FCHMODAT2 => guard.change_mode(call, a[0], a[1], a[2], call.int(3)),
         libc::SYS_fchown => path(guard, call, "chown", a[0], 0),
-        libc::SYS_fchownat => path(guard, call, "chown", a[0], a[1]),
+        libc::SYS_fchownat => linked(guard, call, "chown", [a[0], a[1]], call.int(4)),
         libc::SYS_truncate => path(guard, call, "truncate", HERE, a[0]),
-        libc::SYS_utimensat => path(guard, call, "other", a[0], a[1]),
-        libc::SYS_setxattr
-        | libc::SYS_lsetxattr
-        | libc::SYS_removexattr
-        | libc::SYS_lremovexattr => path(guard, call, "xattr", HERE, a[0]),
-        libc::SYS_fsetxattr | libc::SYS_fremovexattr => path(guard, call, "xattr", a[0], 0),
-        SYS_SETXATTRAT | SYS_REMOVEXATTRAT | SYS_FILE_SETATTR => {
-            path(guard, call, "xattr", a[0], a[1])
+        libc::SYS_utimensat => linked(guard, call, "other", [a[0], a[1]], call.int(3)),
+        libc::SYS_setxattr | libc::SYS_removexattr => path(guard, call, "xattr", HERE, a[0]),
+        libc::SYS_lsetxattr | libc::SYS_lremovexattr => {
+            linked(guard, call, "xattr", [HERE, a[0]], NOFOLLOW)
         }
+        libc::SYS_fsetxattr | libc::SYS_fremovexattr => path(guard, call, "xattr", a[0], 0),
+        SYS_SETXATTRAT | SYS_REMOVEXATTRAT => {
+            linked(guard, call, "xattr", [a[0], a[1]], call.int(2))
+        }
+        SYS_FILE_SETATTR => linked(guard, call, "xattr", [a[0], a[1]], call.int(4)),
         libc::SYS_memfd_create => guard.memfd(call),
         libc::SYS_connect => guard.address(call, "connect"),
         libc::SYS_bind => guard.address(call, "bind"),
@@ -124,8 +129,9 @@ fn legacy(guard: &mut Guard, call: &mut Call<'_>, number: Nr) -> Answer {
         libc::SYS_symlink => symlink(guard, call, HERE, a[1], a[0]),
         libc::SYS_mkdir => with_mode(guard, call, "mkdir", HERE, a[0], a[1]),
         libc::SYS_mknod => guard.mknod(call, HERE, a[0], a[1]),
-        libc::SYS_chmod => guard.change_mode(call, HERE, a[0], a[1]),
-        libc::SYS_chown | libc::SYS_lchown => path(guard, call, "chown", HERE, a[0]),
+        libc::SYS_chmod => guard.change_mode(call, HERE, a[0], a[1], 0),
+        libc::SYS_chown => path(guard, call, "chown", HERE, a[0]),
+        libc::SYS_lchown => linked(guard, call, "chown", [HERE, a[0]], NOFOLLOW),
         libc::SYS_utime | libc::SYS_utimes => path(guard, call, "other", HERE, a[0]),
         libc::SYS_futimesat => path(guard, call, "other", a[0], a[1]),
         _ => refused::refuse(guard, call, number),
@@ -150,6 +156,26 @@ fn path(
             kind,
             at,
             pointer,
+            ..PathAct::default()
+        },
+    )
+}
+
+/// An act whose flags say whether a link at the path's end is followed.
+fn linked(
+    guard: &mut Guard,
+    call: &mut Call<'_>,
+    kind: &'static str,
+    [at, pointer]: [u64; 2],
+    flags: i32,
+) -> Answer {
+    guard.change(
+        call,
+        &PathAct {
+            kind,
+            at,
+            pointer,
+            nofollow: flags & NOFOLLOW != 0,
             ..PathAct::default()
         },
     )

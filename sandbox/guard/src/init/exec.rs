@@ -8,12 +8,12 @@ use super::real;
 use super::resolve::NoPath;
 use super::unit::{Identity, Role};
 use crate::paths;
-use crate::rules::{scratch_prefix, WriteRules};
+use crate::rules::{scratch_prefix, Source, WriteRules};
 use crate::rustc_args;
 use crate::sys;
 use crate::trailer::Trailer;
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -117,6 +117,17 @@ impl Guard {
             Ok(strings) => strings,
             Err(error) => return Err(self.without_path(call, error, "exec")),
         };
+        if note.is_none() && is_closed(&path) {
+            // It would run where nobody can look into it (proc_pid_mem(5), dumpable), also not the recorder.
+            let closed = Event {
+                kind: "dumpable",
+                path: Some(&path),
+                call: Some("execve"),
+                note: Some("can't be looked into"),
+                ..Event::default()
+            };
+            return Err(self.deny(call.caller, libc::EACCES, &closed));
+        }
         let real = real::real(call.caller.view(), &path, false);
         Ok(Asked {
             path,
@@ -208,15 +219,12 @@ impl Guard {
 
     /// Name a compile by its source instead of its environment; tells if the two differ.
     fn name_by_source(&self, identity: &mut Identity) -> Option<String> {
-        let known = self
-            .settings
-            .sources
-            .iter()
-            .find(|source| source.path == identity.input)?;
+        let known = Source::find(&self.settings.sources, &identity.input)?;
         let told = std::mem::replace(&mut identity.package, known.package.clone());
-        let told_version = std::mem::replace(&mut identity.version, known.version.clone());
+        identity.version.clone_from(&known.version);
         identity.manifest_dir.clone_from(&known.manifest_dir);
-        (told != known.package || told_version != known.version).then(|| {
+        // Another version is nothing to tell: scripts put the commit into it for `--version`.
+        (told != known.package).then(|| {
             let told = String::from_utf8_lossy(&told).into_owned();
             format!("the environment of this compile names another package: {told}")
         })
@@ -306,9 +314,16 @@ impl Guard {
             own.extend([identity.out_dir.as_slice(), identity.incremental.as_slice()]);
             own.extend(more.iter().map(Vec::as_slice));
         }
-        let shared: &[Vec<u8>] = if self.settings.is_below_tmp() { &[] } else { &self.settings.tmp };
+        let shared: &[Vec<u8>] = if self.settings.is_below_tmp() {
+            &[]
+        } else {
+            &self.settings.tmp
+        };
         let scratch = scratch_prefix(&self.settings.scratch, pid);
-        WriteRules::new(&own, shared, scratch,
+        WriteRules::new(
+            &own,
+            shared,
+            scratch,
             &self.settings.allowances,
             &identity.package,
             cwd,
@@ -328,6 +343,14 @@ impl Asked {
             ..Event::default()
         }
     }
+}
+
+/// Whether the path is a file that we, who are the same user, may not read.
+fn is_closed(path: &[u8]) -> bool {
+    let is_file = || fs::metadata(OsStr::from_bytes(path)).is_ok_and(|status| status.is_file());
+    // SAFETY: the path is a valid C string for the length of the call.
+    let refused = unsafe { libc::access(sys::c_string(path).as_ptr(), libc::R_OK) } != 0;
+    refused && io::Error::last_os_error().raw_os_error() == Some(libc::EACCES) && is_file()
 }
 
 /// Whether a path names an open descriptor of the caller.

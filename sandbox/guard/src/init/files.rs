@@ -3,7 +3,7 @@
 use super::event::{flag, By, Event};
 use super::guard::{Answer, Call, Guard};
 use super::memory;
-use super::real;
+use super::real::{self, Sought};
 use super::resolve::NoPath;
 use super::unit::Role;
 use super::writes::Verdict;
@@ -32,6 +32,8 @@ pub struct PathAct {
     pub pointer: u64,
     pub second: Second,
     pub mode: Option<u32>,
+    /// A link at the path's end is what the act is on.
+    pub nofollow: bool,
 }
 
 /// What Landlock does not cover, so that the guard has to refuse it.
@@ -62,8 +64,14 @@ impl Guard {
 
     /// openat2, whose flags lie in memory.
     pub fn open_how(&mut self, call: &Call<'_>) -> Answer {
-        match memory::words::<2>(call.caller.tid, call.args[2]) {
-            Ok([flags, mode]) => self.open(
+        // Absolute paths and links would start from the descriptor; who uses it can do without, as on an older kernel.
+        const IN_ROOT: u64 = 0x10;
+        match memory::words::<3>(call.caller.tid, call.args[2]) {
+            Ok([_, _, resolve]) if resolve & IN_ROOT != 0 && !call.caller.guarding => {
+                self.count(call.caller);
+                Answer::Fail(libc::ENOSYS)
+            }
+            Ok([flags, mode, _]) => self.open(
                 call,
                 call.args[0],
                 call.args[1],
@@ -98,15 +106,25 @@ impl Guard {
         if caller.pid == self.top && self.cargo_is_top() {
             self.note_fingerprint(path);
         }
-        let real = if self.unit(caller).role == Role::Cargo {
+        let written = self.written();
+        let plain = || !writes && written.is_none() && self.is_plain_read(caller, path);
+        let real = if self.unit(caller).role == Role::Cargo || plain() {
             None
         } else {
-            real::real(caller.view(), path, creates(flags))
+            real::seek(&Sought {
+                view: caller.view(),
+                path,
+                written: written.as_deref(),
+                follow: flags & libc::O_NOFOLLOW == 0,
+                makes: creates(flags),
+            })
         };
         let verdict = match (&real, writes) {
             (Some(real), true) => self.judge_write(caller, real, creates(flags), Some(flags)),
             (None, true) => self.judge_write(caller, path, creates(flags), Some(flags)),
-            (Some(real), false) => self.judge_read(caller, path).worse(self.judge_read(caller, real)),
+            (Some(real), false) => self
+                .judge_read(caller, path)
+                .worse(self.judge_read(caller, real)),
             (None, false) => self.judge_read(caller, path),
         };
         if verdict == Verdict::Count {
@@ -150,15 +168,15 @@ impl Guard {
         if act.kind == "other" {
             event.call = Some("utimensat");
         }
-        let found =
-            self.resolve(call, act.at, act.pointer, path)
-                .and_then(|()| match act.second {
-                    Second::None => Ok(()),
-                    Second::Path { at, pointer } => self.resolve(call, at, pointer, second),
-                    Second::Text(pointer) => {
-                        memory::path(call.caller.tid, pointer, second).map_err(NoPath::from)
-                    }
-                });
+        let found = self
+            .resolve(call, act.at, act.pointer, path)
+            .and_then(|()| match act.second {
+                Second::None => Ok(()),
+                Second::Path { at, pointer } => self.resolve(call, at, pointer, second),
+                Second::Text(pointer) => {
+                    memory::path(call.caller.tid, pointer, second).map_err(NoPath::from)
+                }
+            });
         if let Err(error) = found {
             return self.without_path(call, error, event.kind);
         }
@@ -171,16 +189,28 @@ impl Guard {
             return self.count(caller);
         }
         let makes = matches!(act.kind, "mkdir" | "symlink" | "mknod");
-        // What Landlock does not cover follows a link at the path's end too; for lchown and its like that is too strict.
+        // What Landlock does not cover follows a link at the path's end too, unless the call says otherwise.
         let real = if only_guard_refuses(act.kind) {
-            real::real(caller.view(), path, makes)
+            let written = self.written();
+            real::seek(&Sought {
+                view: caller.view(),
+                path,
+                written: written.as_deref(),
+                follow: !act.nofollow && !self.is_bare(),
+                makes,
+            })
         } else {
             real::real_name(caller.view(), path)
         };
         let mut verdict = self.judge_write(caller, real.as_ref().unwrap_or(path), makes, None);
         if let Second::Path { .. } = act.second {
             let real = real::real_name(caller.view(), second);
-            verdict = verdict.worse(self.judge_write(caller, real.as_ref().unwrap_or(second), true, None));
+            verdict = verdict.worse(self.judge_write(
+                caller,
+                real.as_ref().unwrap_or(second),
+                true,
+                None,
+            ));
         }
         if act.kind == "other" && matches!(verdict, Verdict::List(_)) {
             // Setting the times of one's own files is part of every copy.
@@ -207,13 +237,21 @@ impl Guard {
     }
 
     /// chmod and its kin; nobody may make a set-id program.
-    pub fn change_mode(&mut self, call: &Call<'_>, at: u64, pointer: u64, mode: u64) -> Answer {
+    pub fn change_mode(
+        &mut self,
+        call: &Call<'_>,
+        at: u64,
+        pointer: u64,
+        mode: u64,
+        flags: i32,
+    ) -> Answer {
         let mode = mode as u32 & 0o7777;
         let act = PathAct {
             kind: "chmod",
             at,
             pointer,
             mode: Some(mode),
+            nofollow: flags & libc::AT_SYMLINK_NOFOLLOW != 0,
             ..PathAct::default()
         };
         if mode & SET_ID == 0 || call.caller.guarding {

@@ -34,7 +34,9 @@ fn read_some(tid: u32, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
         iov_len: length,
     };
     // SAFETY: `local` describes a part of `buffer`; the remote address is checked by the kernel.
-    let count = unsafe { libc::process_vm_readv(i32::try_from(tid).unwrap_or(-1), &local, 1, &remote, 1, 0) };
+    let count = unsafe {
+        libc::process_vm_readv(i32::try_from(tid).unwrap_or(-1), &local, 1, &remote, 1, 0)
+    };
     usize::try_from(count).map_err(|_| io::Error::last_os_error())
 }
 

@@ -142,9 +142,14 @@ fn read_config() -> Result<(Settings, Decoder), String> {
 /// A package's build script may set `LD_PRELOAD` for its own rustc (`cargo:rustc-env`); a guard that has a dynamic
 /// loader would then run that package's code as the role process, outside of any domain.
 fn check_ourselves() -> Result<(), Failure> {
-    let fine = cfg!(any(target_feature = "crt-static", debug_assertions, feature = "break-walls"));
+    let fine = cfg!(any(
+        target_feature = "crt-static",
+        debug_assertions,
+        feature = "break-walls"
+    ));
     let why = "this guard is linked dynamically, so a build script could put code into it; build it with +crt-static";
-    fine.then_some(()).ok_or_else(|| Failure::new("recorder", why))
+    fine.then_some(())
+        .ok_or_else(|| Failure::new("recorder", why))
 }
 
 fn check_kernel(settings: &Settings) -> Result<(), Failure> {

@@ -241,8 +241,7 @@ fn read_address(call: &Call<'_>, pointer: u64, length: u64) -> Result<Option<Add
 
 /// `struct msghdr`: name, its length, the array of `struct iovec`, its length.
 fn read_message(call: &Call<'_>, pointer: u64) -> Result<Message, NoPath> {
-    let [name, name_length, vectors, count] =
-        memory::words(call.caller.tid, pointer)?;
+    let [name, name_length, vectors, count] = memory::words(call.caller.tid, pointer)?;
     let data = if count == 0 {
         None
     } else {

@@ -34,9 +34,17 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Whether the target is a process of the caller's own unit, and neither its role process nor init.
+    pub fn may_touch(&self, target: &Self) -> bool {
+        target.unit == self.unit && !target.guarding && target.pid != 1
+    }
+
     /// How it sees /proc.
     pub fn view(&self) -> View {
-        View { tid: self.tid, pid: self.pid }
+        View {
+            tid: self.tid,
+            pid: self.pid,
+        }
     }
 }
 
@@ -175,6 +183,10 @@ impl Processes {
     fn descent(&mut self, tid: u32, pid: u32, mut parent: u32, depth: u32) -> (u32, UnitIndex) {
         if pid == self.top {
             return (parent, CARGO);
+        }
+        // We are nobody's.
+        if pid == 1 {
+            return (parent, UNKNOWN);
         }
         for _ in 0..TRIES {
             // Init adopts only what no unit's own first process adopts.

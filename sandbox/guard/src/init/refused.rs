@@ -151,9 +151,10 @@ impl Guard {
         if call.caller.guarding || target == 0 {
             return self.count(call.caller);
         }
-        let found = u32::try_from(target).ok().and_then(|target| self.processes.find_checked(target));
-        let own = found.is_some_and(|target| target.unit == call.caller.unit && !target.guarding);
-        if own {
+        let found = u32::try_from(target)
+            .ok()
+            .and_then(|target| self.processes.find_checked(target));
+        if found.is_some_and(|target| call.caller.may_touch(&target)) {
             return self.count(call.caller);
         }
         let event = Event {

@@ -65,6 +65,21 @@ impl Guard {
         }
         Ok(())
     }
+
+    /// The path that `resolve` found last, as the caller wrote it, if there is a `..` in it.
+    pub fn written(&self) -> Option<Vec<u8>> {
+        let [raw, base, _] = &self.paths;
+        let dotted = raw.split(|byte| *byte == b'/').any(|part| part == b"..");
+        dotted.then(|| match raw.first() {
+            Some(b'/') => raw.clone(),
+            _ => [base, &b"/"[..], raw].concat(),
+        })
+    }
+
+    /// Whether the path that `resolve` found last is that of an open descriptor alone.
+    pub fn is_bare(&self) -> bool {
+        self.paths[0].is_empty()
+    }
 }
 
 /// The link of a descriptor or of the working directory.

@@ -70,8 +70,14 @@ impl Settings {
         if found.tmp.is_empty() {
             found.tmp.push(b"/tmp".to_vec());
         }
+        // An empty value says that units share no scratch space.
+        found.tmp.retain(|top| !top.is_empty());
         if found.scratch.is_empty() {
-            found.scratch.clone_from(&found.tmp[0]);
+            found.scratch = found
+                .tmp
+                .first()
+                .cloned()
+                .unwrap_or_else(|| b"/tmp".to_vec());
         }
         Ok(found)
     }

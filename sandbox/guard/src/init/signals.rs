@@ -40,7 +40,9 @@ impl Guard {
         match found {
             // Nobody there: the kernel says so.
             None => self.count(caller),
-            Some(target) if target.unit == caller.unit && (!target.guarding || signal == 0) => {
+            Some(target)
+                if caller.may_touch(&target) || (signal == 0 && target.unit == caller.unit) =>
+            {
                 self.count(caller)
             }
             Some(_) => self.deny(caller, libc::EPERM, &event),

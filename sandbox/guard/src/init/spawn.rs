@@ -166,7 +166,8 @@ fn wait_message(news: &OwnedFd, pid: u32) -> Result<[u8; MESSAGE], Failure> {
             }
             return Err(failure(&message));
         }
-        if let sys::Reaped::Child(_, ended, _) = sys::reap(i32::try_from(pid).unwrap_or(-1), false) {
+        if let sys::Reaped::Child(_, ended, _) = sys::reap(i32::try_from(pid).unwrap_or(-1), false)
+        {
             return Err(Failure::new(
                 "seccomp",
                 format!("process 2 ended under the filter: {ended:?}"),

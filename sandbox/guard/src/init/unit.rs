@@ -129,6 +129,7 @@ impl Unit {
             ("package", &this.package),
             ("version", &this.version),
             ("crate", &this.crate_name),
+            ("src", &this.input),
             ("manifest_dir", &this.manifest_dir),
         ] {
             if !value.is_empty() {
@@ -152,9 +153,6 @@ impl Unit {
             object.texts("macros", this.macros.iter().map(Vec::as_slice));
         }
         object.text("exe", &this.exe);
-        if !this.input.is_empty() {
-            object.text("src", &this.input);
-        }
         object.number("pid", self.pid.into());
         object.number("t_ns", t_ns);
         object.end();

@@ -48,12 +48,19 @@ impl Guard {
             || rules::is_own_proc(path, caller.pid)
             || unit.quiet.iter().any(|top| paths::is_within(path, top));
         // The dynamic loader looks for every library in dozens of folders of `LD_LIBRARY_PATH`, which cargo sets.
-        let sought = || is_under(path, &self.settings.target_dir) && sys::lstat(path).is_none();
+        let sought =
+            || paths::is_within(path, &self.settings.target_dir) && sys::lstat(path).is_none();
         if quiet || sought() {
             Verdict::Count
         } else {
             Verdict::List(None)
         }
+    }
+
+    /// Whether a read needs no look at where its path really leads: nobody in the build can put a link there.
+    pub fn is_plain_read(&self, caller: &Caller, path: &[u8]) -> bool {
+        let made_by_builds = [&self.settings.target_dir, &self.settings.build_dir];
+        is_plain(self.unit(caller), made_by_builds, path)
     }
 
     /// A write-like act. `makes` if it may bring a new name into being; `open_flags` for an open.
@@ -82,9 +89,10 @@ impl Guard {
                 if paths::below(path, &unit.identity.out_dir).is_some() {
                     return judge_output(unit, path, makes);
                 }
-                let own = paths::is_within(path, &unit.identity.incremental)
-                    && !unit.identity.incremental.is_empty();
-                if own || unit.rules.is_scratch(path) || self.settings.is_shared_scratch(path) {
+                if let Some(rest) = paths::below(path, &unit.identity.incremental) {
+                    return judge_incremental(&unit.identity.crate_name, rest);
+                }
+                if unit.rules.is_scratch(path) || self.settings.is_shared_scratch(path) {
                     return Verdict::Count;
                 }
                 Verdict::List(None)
@@ -116,10 +124,12 @@ impl Guard {
 
     /// Programs have no domain; the mounts decide.
     fn judge_program(&self, path: &[u8]) -> Verdict {
-        if is_under(path, &self.settings.build_dir) {
+        if paths::is_within(path, &self.settings.build_dir) {
             return Verdict::List(Some("build dir"));
         }
-        if is_under(path, &self.settings.target_dir) || self.settings.is_shared_scratch(path) {
+        if paths::is_within(path, &self.settings.target_dir)
+            || self.settings.is_shared_scratch(path)
+        {
             return Verdict::Count;
         }
         match access(path).or_else(|| access(paths::parent(path))) {
@@ -130,9 +140,14 @@ impl Guard {
     }
 }
 
-/// Whether `path` is in a folder that is configured at all.
-fn is_under(path: &[u8], top: &[u8]) -> bool {
-    !top.is_empty() && paths::is_within(path, top)
+fn is_plain(unit: &Unit, made_by_builds: [&Vec<u8>; 2], path: &[u8]) -> bool {
+    let within = |top: &Vec<u8>| paths::is_within(path, top);
+    unit.quiet.iter().any(within)
+        && !made_by_builds.into_iter().any(within)
+        // Its links are whatever its author packed.
+        && !within(&unit.identity.manifest_dir)
+        && !unit.rules.folders.iter().any(within)
+        && !unit.rules.is_scratch(path)
 }
 
 /// 0 if we, who are the same user without privileges, could write there; else the error. None if nothing is there.
@@ -215,6 +230,18 @@ fn judge_output(unit: &mut Unit, path: &[u8], makes: bool) -> Verdict {
     Verdict::List(None)
 }
 
+/// A write by rustc into the incremental folder, which all crates of a workspace share: `CRATE-HASH/…`.
+fn judge_incremental(crate_name: &[u8], rest: &[u8]) -> Verdict {
+    let own = rest
+        .strip_prefix(crate_name)
+        .is_some_and(|rest| rest.starts_with(b"-"));
+    if own && !crate_name.is_empty() {
+        Verdict::Count
+    } else {
+        Verdict::List(Some("foreign output"))
+    }
+}
+
 /// Names that rustc and the linkers it calls give to files they remove again.
 fn is_temporary(name: &[u8]) -> bool {
     name.starts_with(b"rmeta")
@@ -240,6 +267,34 @@ mod tests {
             Verdict::List(None).worse(Verdict::List(Some("x"))),
             Verdict::List(Some("x"))
         );
+    }
+
+    #[test]
+    fn a_read_is_plain_where_nobody_in_the_build_can_put_a_link() {
+        let identity = Identity {
+            manifest_dir: b"/registry/mine".to_vec(),
+            ..Identity::default()
+        };
+        let rules = WriteRules {
+            folders: vec![b"/quiet/allowed".to_vec()],
+            scratch: b"/quiet/scratch/cs-9-".to_vec(),
+        };
+        let mut unit = Unit::new(2, Role::Rustc, identity, 9, rules);
+        unit.quiet = ["/toolchain", "/registry", "/quiet", "/target"]
+            .map(|path| path.as_bytes().to_vec())
+            .into();
+        let dirs = [b"/target".to_vec(), b"/target/build".to_vec()];
+        let plain = |path: &str| is_plain(&unit, [&dirs[0], &dirs[1]], path.as_bytes());
+        assert!(plain("/toolchain/lib/x.so") && plain("/registry/other/lib.rs"));
+        for path in [
+            "/registry/mine/lib.rs",
+            "/target/debug/deps/libx.rlib",
+            "/quiet/allowed/x",
+            "/quiet/scratch/cs-9-Ab/x",
+            "/home/x",
+        ] {
+            assert!(!plain(path), "{path}");
+        }
     }
 
     #[test]
@@ -278,6 +333,20 @@ mod tests {
             Verdict::List(None)
         );
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn another_crates_incremental_cache_is_foreign() {
+        assert_eq!(
+            judge_incremental(b"mine", b"mine-1a2b/s-x/work.bin"),
+            Verdict::Count
+        );
+        for other in [&b"other-1a2b/x"[..], b"mine2-1a/x", b"mine", b"x"] {
+            assert_eq!(
+                judge_incremental(b"mine", other),
+                Verdict::List(Some("foreign output"))
+            );
+        }
     }
 
     #[test]

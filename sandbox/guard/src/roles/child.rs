@@ -81,7 +81,9 @@ pub fn run(launch: Launch<'_>) -> Result<Outcome, String> {
     }
     if !launch.settings.broken("landlock") {
         let mut rules = launch.rules;
-        rules.folders.push(scratch.0.as_os_str().as_bytes().to_vec());
+        rules
+            .folders
+            .push(scratch.0.as_os_str().as_bytes().to_vec());
         let ruleset = Ruleset::new(&rules, !launch.settings.broken("sigscope"))?;
         // SAFETY: `enter` makes system calls only: no allocation, no lock.
         unsafe { command.pre_exec(move || ruleset.enter()) };
@@ -147,7 +149,11 @@ pub fn shared_scratch<'a, 'b>(
     settings: &'a Settings,
     mentioned: impl IntoIterator<Item = &'b [u8]>,
 ) -> &'a [Vec<u8>] {
-    let slashed: Vec<Vec<u8>> = settings.tmp.iter().map(|top| [top, &b"/"[..]].concat()).collect();
+    let slashed: Vec<Vec<u8>> = settings
+        .tmp
+        .iter()
+        .map(|top| [top, &b"/"[..]].concat())
+        .collect();
     let below = |text: &[u8]| slashed.iter().any(|top| paths::contains(text, top));
     if mentioned.into_iter().any(below) {
         &[]

@@ -79,16 +79,22 @@ impl Settings {
         if found.tmp.is_empty() {
             found.tmp.push(b"/tmp".to_vec());
         }
+        // An empty value says that units share no scratch space.
+        found.tmp.retain(|top| !top.is_empty());
         if found.scratch.is_empty() {
-            found.scratch.clone_from(&found.tmp[0]);
+            found.scratch = found
+                .tmp
+                .first()
+                .cloned()
+                .unwrap_or_else(|| b"/tmp".to_vec());
         }
         Ok(found)
     }
 
     /// The package of a compile, for its allowances: by its source where the plan tells, else by the environment.
     fn package(&self, input: &[u8], cwd: &[u8]) -> Vec<u8> {
-        let path = paths::normal(cwd, input);
-        let known = self.sources.iter().find(|source| source.path == path);
+        let known = (!input.is_empty()).then(|| paths::normal(cwd, input));
+        let known = known.and_then(|path| Source::find(&self.sources, &path));
         known.map_or_else(
             || variable("CARGO_PKG_NAME"),
             |source| source.package.clone(),

@@ -10,8 +10,15 @@ use std::path::{Path, PathBuf};
 
 const MOST_OUTPUTS: usize = 20_000;
 
-/// Report the files directly in `folder` whose name belongs to this compile. `digest` decides about hashing.
-pub fn compiled(report: &mut Report, folder: &[u8], crate_name: &[u8], extra: &[u8], digest: bool) {
+/// Report the files directly in `folder` whose name belongs to this compile. `digest` decides about hashing; `known` was hashed already.
+pub fn compiled(
+    report: &mut Report,
+    folder: &[u8],
+    crate_name: &[u8],
+    extra: &[u8],
+    digest: bool,
+    known: Option<&(PathBuf, [u8; 32])>,
+) {
     let folder = Path::new(std::ffi::OsStr::from_bytes(folder));
     let Ok(entries) = fs::read_dir(folder) else {
         return;
@@ -27,7 +34,13 @@ pub fn compiled(report: &mut Report, folder: &[u8], crate_name: &[u8], extra: &[
         if ours {
             if let Ok(status) = fs::symlink_metadata(entry.path()) {
                 if !status.is_dir() {
-                    push(report, &entry.path(), &status, digest);
+                    let path = entry.path();
+                    let digest = match known {
+                        Some((hashed, digest)) if *hashed == path => Some(hash::hex(digest)),
+                        _ if digest => digest_of(&path),
+                        _ => None,
+                    };
+                    push(report, &path, &status, digest.as_deref());
                 }
             }
         }
@@ -62,25 +75,20 @@ pub fn generated(report: &mut Report, top: &[u8]) {
                     return;
                 }
                 count += 1;
-                push(report, &path, &status, false);
+                push(report, &path, &status, None);
             }
         }
     }
 }
 
-fn push(report: &mut Report, path: &Path, status: &Metadata, digest: bool) {
-    let digest = if digest && status.is_file() {
-        digest_of(path)
-    } else {
-        None
-    };
+fn push(report: &mut Report, path: &Path, status: &Metadata, digest: Option<&str>) {
     let mtime = status.mtime() * 1_000_000_000 + status.mtime_nsec();
     let ctime = status.ctime() * 1_000_000_000 + status.ctime_nsec();
     let head = format!(
         "{}\t{}\t{mtime}\t{ctime}\t{}\t",
         status.ino(),
         status.size(),
-        digest.as_deref().unwrap_or("-")
+        digest.unwrap_or("-")
     );
     let mut value = head.into_bytes();
     value.extend_from_slice(path.as_os_str().as_bytes());

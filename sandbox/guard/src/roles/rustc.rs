@@ -21,6 +21,7 @@ pub fn main(args: &[OsString]) -> ! {
         std::process::exit(2)
     };
     let Some(settings) = is_first().then(settings).flatten() else {
+        leave_sources(rest);
         exec(program, program, rest)
     };
     let found = rustc_args::parse(rest.iter().map(|arg| arg.as_bytes()), rustc_args::read_file);
@@ -55,18 +56,21 @@ pub fn main(args: &[OsString]) -> ! {
     };
     let outcome = child::run(launch).unwrap_or_else(|error| refuse(&error));
     let script = is_script(&found, &settings, &cwd);
+    let mut known = None;
     if script && outcome.ended == Ended::Code(0) && !settings.broken("replace") {
         let out_dir = paths::normal(&cwd, &found.out_dir);
         let name = [&out_dir[..], b"/", &found.crate_name, &found.extra].concat();
-        if let Err(error) = replace::replace(Path::new(OsStr::from_bytes(&name))) {
-            refuse(&error);
+        match replace::replace(Path::new(OsStr::from_bytes(&name))) {
+            Ok(real) => known = Some(real),
+            Err(error) => refuse(&error),
         }
     }
     let mut report = Report::default();
     outcome.report(&mut report);
     if !found.out_dir.is_empty() && !settings.broken("seal") {
         // Of what it only checks, cargo sets the times once rustc is gone.
-        let digest = script || found.only_checks() || std::env::var_os("CARGO_PRIMARY_PACKAGE").is_some();
+        let digest =
+            script || found.only_checks() || std::env::var_os("CARGO_PRIMARY_PACKAGE").is_some();
         let folder = paths::normal(&cwd, &found.out_dir);
         outputs::compiled(
             &mut report,
@@ -74,10 +78,22 @@ pub fn main(args: &[OsString]) -> ! {
             &found.crate_name,
             &found.extra,
             digest,
+            known.as_ref(),
         );
     }
     report.end();
     end_like(outcome.ended)
+}
+
+/// A probe that reads its source from stdin and writes to stdout still makes a temporary folder where it stands, which
+/// for a build script is the package's read-only source. It would fail here and work under plain cargo, so let it
+/// stand in the unit's scratch folder.
+fn leave_sources(args: &[OsString]) {
+    if rustc_args::is_piped(args.iter().map(|arg| arg.as_bytes())) {
+        if let Some(scratch) = std::env::var_os("TMPDIR") {
+            let _ = std::env::set_current_dir(scratch);
+        }
+    }
 }
 
 /// Whether this compile makes one of the build scripts that the plan lists.

@@ -30,7 +30,14 @@ pub fn main(args: &[OsString]) -> ! {
         .map(|arg| arg.as_bytes())
         .chain([cwd.as_slice()]);
     let shared = child::shared_scratch(&settings, mentioned);
-    let rules = WriteRules::new(&own, shared, child::own_scratch(&settings), &settings.allowances, &package, &cwd);
+    let rules = WriteRules::new(
+        &own,
+        shared,
+        child::own_scratch(&settings),
+        &settings.allowances,
+        &package,
+        &cwd,
+    );
     let launch = Launch {
         program: program.clone(),
         arg0: program,

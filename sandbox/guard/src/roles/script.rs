@@ -7,7 +7,7 @@ use crate::paths;
 use crate::report::Report;
 use crate::rules::WriteRules;
 use crate::sys::{self, Ended};
-use crate::trailer::Trailer;
+use crate::trailer::{Identity, Trailer};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
@@ -23,7 +23,7 @@ pub fn main(trailer: &Trailer, arg0: &OsStr, args: &[OsString]) -> ! {
     let Some(settings) = settings() else {
         exec(real.as_os_str(), arg0, args)
     };
-    if let Err(error) = verify(&real, &trailer.digest) {
+    if let Err(error) = verify(&real, trailer) {
         refuse(&format!("{}: {error}", real.display()));
     }
     if !is_first() {
@@ -31,11 +31,19 @@ pub fn main(trailer: &Trailer, arg0: &OsStr, args: &[OsString]) -> ! {
     }
     let cwd = current_dir();
     let out_dir = variable("OUT_DIR");
-    let shared = child::shared_scratch(&settings,
+    let shared = child::shared_scratch(
+        &settings,
         [out_dir.as_slice(), &cwd, real.as_os_str().as_bytes()],
     );
     let package = variable("CARGO_PKG_NAME");
-    let rules = WriteRules::new(&[&out_dir], shared, child::own_scratch(&settings), &settings.allowances, &package, &cwd);
+    let rules = WriteRules::new(
+        &[&out_dir],
+        shared,
+        child::own_scratch(&settings),
+        &settings.allowances,
+        &package,
+        &cwd,
+    );
     let launch = Launch {
         program: real.into(),
         arg0: arg0.to_os_string(),
@@ -69,21 +77,21 @@ pub fn main(trailer: &Trailer, arg0: &OsStr, args: &[OsString]) -> ! {
 }
 
 /// The script must still be what the compiler made.
-fn verify(real: &Path, digest: &[u8; 32]) -> Result<(), String> {
+fn verify(real: &Path, trailer: &Trailer) -> Result<(), String> {
     let file = File::options()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
         .open(real)
         .map_err(|error| error.to_string())?;
-    if !file
-        .metadata()
-        .map_err(|error| error.to_string())?
-        .is_file()
-    {
+    let status = file.metadata().map_err(|error| error.to_string())?;
+    if !status.is_file() {
         return Err("not a regular file".into());
     }
+    if trailer.identity.is_known() && trailer.identity == Identity::of(&status) {
+        return Ok(());
+    }
     match hash::of(&file) {
-        Ok(found) if found == *digest => Ok(()),
+        Ok(found) if found == trailer.digest => Ok(()),
         Ok(_) => Err("the build script changed after it was compiled".into()),
         Err(error) => Err(error.to_string()),
     }
