@@ -190,6 +190,8 @@ class Judge:
         return self._add("CS0105", event["unit"], argv or "a process", f"process {event.get('pid')}: {argv}", event)
 
     def _forged(self, event: Event) -> Finding | None:
+        if event.get("outcome") == "allowed":
+            return self._add("CS0107", event["unit"], "name", text(event.get("note")) or "gave a false name", event)
         return self._add("CS0107", event["unit"], "hypercall", "tried to speak to the recorder as the guard", event)
 
     def _flood(self, event: Event) -> Finding | None:

@@ -46,7 +46,8 @@ def tmp_bytes(host: HostFacts, limits: Limits) -> int:
 def build_mounts(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Policy) -> tuple[Mount, ...]:
     """The build container's mounts, parents before children."""
     mounts = base(host, policy.limits, build.prepared)
-    if not is_within(build.cargo_home, host.home):
+    shown = outermost(build.roots + policy.allow_read)
+    if not is_within(build.cargo_home, host.home) or any(is_within(build.cargo_home, top) for top in shown):
         mounts.append(Mount("tmpfs", build.cargo_home, size=_HOME_BYTES, mode=0o700, why="fresh cargo home"))
     for name in build.cargo_home_entries:
         source = f"{build.cargo_home}/{name}"
@@ -64,7 +65,6 @@ def build_mounts(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Po
     if not in_system(tool.root, host):
         mounts.append(Mount("ro", tool.root, tool.root, why="toolchain"))
     seen = {mount.target for mount in mounts}
-    shown = outermost(build.roots + policy.allow_read)
     mounts += [
         Mount("ro", path, path, why="sources") for path in shown if path != tool.root and not in_system(path, host)
     ]
@@ -86,7 +86,8 @@ def build_mounts(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Po
         Mount("ro", RUSTDOC, host.guard, why="guard"),
         Mount("ro", ROLES, f"{build.prepared}/roles", why="guard's settings"),
     ]
-    return tuple(mounts)
+    # Cargo's home may lie in the workspace (usual in CI), where the sources' mount must not bring it back to light.
+    return tuple(sorted(mounts, key=lambda mount: mount.target.rstrip("/").count("/")))
 
 
 def in_system(path: str, host: HostFacts) -> bool:

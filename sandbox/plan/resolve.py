@@ -91,8 +91,6 @@ def _mounts(
     if not in_system(tool.root, host):
         mounts.append(Mount("ro", tool.root, tool.root, why="toolchain"))
     mounts += [Mount("ro", f"{CONFIG_FOLDER}/{name}", f"{prepared}/{name}", why="safe subset") for name in configs]
-    if cargo_home:
-        mounts.append(Mount("rw", cargo_home, cargo_home, why="cargo home: downloads go here"))
     shown = outermost(roots + policy.allow_read)
     for root in shown:
         if root == workspace and overlay:
@@ -105,6 +103,8 @@ def _mounts(
             ]
         elif not in_system(root, host):
             mounts.append(Mount("ro", root, root, why="sources"))
+    if cargo_home:  # after the sources, for it may lie among them
+        mounts.append(Mount("rw", cargo_home, cargo_home, why="cargo home: downloads go here"))
     mounts += [
         Mount("ro", path, path, why="cargo reads it")
         for path in files

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 
 from sandbox.errors import SetupError
+from sandbox.plan.secrets import is_within
 
 _SKIP = frozenset({".git", "node_modules", ".hg", ".svn"})
 _MAX_DIRECTORIES = 200_000
 
 
 def find(roots: tuple[str, ...], skip: tuple[str, ...]) -> tuple[str, ...]:
-    """Regular files named `.env` or `.env*` below `roots`, not following symlinks, leaving out the trees in `skip`.
+    """Regular files named `.env` or `.env*` below `roots`, leaving out the trees in `skip`; of a link of that name the
+    file it leads to, if that lies below a root. Links to folders are not followed.
 
     Raises SetupError when a root has more directories than can be looked through: an unseen file could not be masked.
     """
@@ -39,4 +41,8 @@ def find(roots: tuple[str, ...], skip: tuple[str, ...]) -> tuple[str, ...]:
                         pending.append(entry.path)
                 elif name.startswith(".env") and entry.is_file(follow_symlinks=False):
                     found.append(entry.path)
-    return tuple(sorted(found))
+                elif name.startswith(".env") and entry.is_symlink() and entry.is_file():
+                    real = os.path.realpath(entry.path)
+                    if any(is_within(real, os.path.realpath(top)) for top in roots):
+                        found.append(real)
+    return tuple(sorted(set(found)))

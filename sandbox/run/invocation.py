@@ -239,6 +239,7 @@ def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity) -> BuildFa
     workspace_root = str(place.tree.root)
     wanted, by_user = _wanted_target(place)
     real_target = target.open_target(wanted, workspace_root, place.host.homes, place.cargo_home, by_user)
+    target.keep_away(real_target, (place.state_dir, place.cache_dir))
     build_dir = target.build_dir(real_target)
     roots = _roots(place)
     changed, workspace_wrapper, env = _as_cargo_gets_it(args, tool)

@@ -51,6 +51,19 @@ def open_target(path: str, workspace: str, homes: tuple[str, ...], cargo_home: s
     return real
 
 
+def keep_away(target: str, own: tuple[str, ...]) -> None:
+    """Raise SetupError when a folder of our own lies in the target dir: what says which unit is fresh, and the files
+    that the plan mounts, would be in the build's reach."""
+    for path in own:
+        if is_within(os.path.realpath(path), target):
+            raise SetupError(
+                f"{path} lies in the target dir {target}",
+                wall="ledger",
+                why="the build may write there, and cargo-sandbox keeps its records and settings in it",
+                fix="point XDG_STATE_HOME and XDG_CACHE_HOME elsewhere, or give another --target-dir",
+            )
+
+
 def build_dir(target: str) -> str:
     """Our own folder for intermediates inside the target dir (`cargo clean` removes it with the rest).
 

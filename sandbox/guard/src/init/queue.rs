@@ -98,7 +98,7 @@ impl Queue {
         waiting.frames.extend(rest);
     }
 
-    /// Whether new output of the build should stay in its pipe for now.
+    /// Whether new output of the build should stay in its pipe until there is room.
     pub fn is_full(&self) -> bool {
         self.lock().len() > LIMIT
     }

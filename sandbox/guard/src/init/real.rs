@@ -94,10 +94,10 @@ fn walk(view: View, path: &[u8], follow: bool) -> Option<Vec<u8>> {
             .map(<[u8]>::to_vec)
             .collect()
     };
-    let mut todo = parts(path);
+    let mut ahead = parts(path);
     let (mut at, mut text) = (Vec::new(), Vec::new());
     let mut links = 0;
-    while let Some(part) = todo.pop() {
+    while let Some(part) = ahead.pop() {
         if part == b".." {
             at.truncate(up(&at));
             continue;
@@ -108,7 +108,7 @@ fn walk(view: View, path: &[u8], follow: bool) -> Option<Vec<u8>> {
             at = own;
             continue;
         }
-        let ends = todo.is_empty() && !follow;
+        let ends = ahead.is_empty() && !follow;
         if ends || !sys::read_link(&sys::c_string(&at), &mut text) {
             continue;
         }
@@ -123,7 +123,7 @@ fn walk(view: View, path: &[u8], follow: bool) -> Option<Vec<u8>> {
         }
         let keep = if text.starts_with(b"/") { 0 } else { up(&at) };
         at.truncate(keep);
-        todo.extend(parts(&text));
+        ahead.extend(parts(&text));
     }
     if at.is_empty() {
         at.push(b'/');
