@@ -49,31 +49,29 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
     invocation = prepare_invocation(words, settings, engine, choose_stdio)
     plan, host = invocation.plan, invocation.host
     since_ns = time.time_ns()
-    ledger = prepare_ledger(host.state_dir, plan.build_dir, host.guard, host.guard_digest)
-    invocation.show_programs()
-    session = start(engine, plan)
+    session = engine.start(plan)
+    opened = None
     try:
+        # Meanwhile the container's mounts are made. Cargo does not start before the guard has been told to.
+        opened = prepare_ledger(host.state_dir, plan.build_dir, host.guard, host.guard_digest)
+        invocation.show_programs()
+        tell_guard(session, plan)
         from sandbox.run.live import LiveRun
 
-        return LiveRun(invocation, settings, engine, ledger, started, since_ns).follow(session)
+        return LiveRun(invocation, settings, engine, opened, started, since_ns).follow(session)
     finally:
         session.kill()
         session.close()
-        ledger.ledger.close()
+        if opened is not None:
+            opened.ledger.close()
 
 
-def start(engine: Engine, plan: Plan) -> Session:
-    """Start the container and tell the guard what to do in it."""
-    session = engine.start(plan)
+def tell_guard(session: Session, plan: Plan) -> None:
+    """Tell the guard what to do in a started container."""
     config = memoryview(frames.encode_config(guard_settings(plan, seccomp.load(os.uname().machine))))
     try:
         while config:
             config = config[os.write(session.stdin_fd, config) :]
     except BrokenPipeError:
         # The container broke down at once; its last words are read where all its words are.
-        return session
-    except BaseException:
-        session.kill()
-        session.close()
-        raise
-    return session
+        return

@@ -8,6 +8,9 @@ import sys
 import time
 from datetime import datetime
 
+# The record needs it at its end, where the user would wait for this; here cargo has just begun.
+import zstandard  # noqa: F401
+
 from sandbox.cli.options import Settings
 from sandbox.engine.protocol import Engine, Session
 from sandbox.errors import LimitExceeded
@@ -68,7 +71,6 @@ class LiveRun:
             writer.finish(result.to_json() | {"chains": stored})
         if settings.pin and writer.failed is None:
             RunStore().pin(writer.id)
-        _prune_now_and_then(writer.id)
         colour = terminal.use_colour(os.isatty(2), invocation.args.color, os.environ)
         quiet = settings.quiet or invocation.args.quiet
         text = terminal.report(result, chains, colour, settings.deny, quiet)
@@ -86,6 +88,8 @@ class LiveRun:
             self._judge.add_external("CS0109", unit, broken.path, f"{broken.path} was {broken.what}")
         self._writer.write_header(self._invocation.header(self._engine))
         self._writer.write_plan(plan.to_json())
+        # Now, while cargo begins its work, since nobody waits for us.
+        _prune_now_and_then(self._writer.id)
         with raw_terminal(plan.stdio) as self._terminal_mode:
             self._pump = Pump(
                 session,

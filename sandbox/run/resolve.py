@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.cargo.metadata import Facts
 from sandbox.engine.protocol import Engine
-from sandbox.errors import SandboxError, SetupError
+from sandbox.errors import SandboxError, SetupError, WorkspaceError
 from sandbox.plan.check import check
 from sandbox.plan.facts import HostFacts, Policy, SystemEntry, ToolFacts
 from sandbox.plan.resolve import CONFIG_FOLDER, resolve_plan
@@ -122,6 +122,8 @@ def _run_cargo(engine: Engine, host: HostFacts, tool: ToolFacts, policy: Policy,
     """With the lock file as it is if that will do, else with a new one, as cargo would."""
     done = None
     if os.path.exists(request.lock_file):
+        if not os.path.isfile(request.lock_file):  # a pipe would keep cargo waiting for ever
+            raise WorkspaceError(f"{request.lock_file} is not a regular file", file=request.lock_file)
         done = _metadata(engine, host, tool, policy, request, overlay="", locked=True, silent=not request.locked)
         if done.status != 0 and request.locked:
             raise ResolveFailed("the dependencies could not be resolved")

@@ -55,8 +55,16 @@ def test_a_report_that_can_not_be_written_is_said_before_anything_runs(capsys: p
     assert "/no/such/folder" in capsys.readouterr().err
 
 
+def bench(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, ROOT / "scripts" / "bench", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
 def test_the_script_starts_from_any_folder(tmp_path: Path) -> None:
-    command = [sys.executable, ROOT / "scripts" / "bench", "--help"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = bench(tmp_path, "--help")
     assert done.returncode == 0, done.stderr
     assert "overhead|guard|flood" in done.stdout
+
+
+def test_a_mistake_is_found_before_any_environment_is_made(tmp_path: Path) -> None:
+    assert bench(tmp_path, "overhead", "--pairs", "none").returncode == 2

@@ -117,7 +117,7 @@ def test_the_report_has_every_single_figure_and_the_thresholds(stage: Stage) -> 
     figures = stage.report["figures"]
     assert [len(figures["cold"][name]) for name in ("plain", "sandboxed")] == [2, 2]
     assert [len(figures["noop"][name]) for name in ("plain", "sandboxed")] == [3, 3]
-    assert len(figures["version"]) == 2
+    assert len(figures["version"]) == len(figures["python"]) == 2
     assert set(figures["cold"]["plain"][0]) == {"code", "wall_s", "cpu_s", "load", "steal_s"}
     assert figures["strace"]["code"] == 0
     assert figures["cold_records"][0]["counters"]["seen"] == 5

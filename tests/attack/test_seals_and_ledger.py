@@ -1,0 +1,247 @@
+"""Outputs that change behind a unit's back are noticed, and freshness launders nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.attack.arena import Arena, Attack, actor_script, actor_source, acts_file, application, build, workspace
+from tests.harness import Lab, Project, guard_binary
+
+pytestmark = [pytest.mark.attack, pytest.mark.engine]
+
+RLIB = "glob:{deps}/libcsbench_victim-*.rlib"
+REPORT = ("--on-violation", "report")
+
+
+def deps(arena: Arena) -> Path:
+    return arena.project.target / ".cargo-sandbox/build/debug/deps"
+
+
+def victim(arena: Arena) -> Path:
+    return next(deps(arena).glob("libcsbench_victim-*.rlib"))
+
+
+def test_a_macro_that_changes_another_crates_output_is_found_by_record_and_by_seal(arena: Arena) -> None:
+    found = arena.attack(macro={"change": ("append", RLIB, "csbench")})
+    assert found.macro["change"] == "ok", "all compilers share that folder; no wall can tell their files apart"
+    path = str(victim(arena))
+    assert [entry["subject"] for entry in found.run.findings("CS0112") if entry["package"] == "csbench-consumer"] == [
+        path
+    ]
+    assert path in [entry["subject"] for entry in found.run.findings("CS0108")]
+    assert found.run.result["verdict"] == "violation"
+    # The damaged unit is not believed: it is built again, and so is the one that did it.
+    again = arena.attack()
+    assert {"rustc csbench-victim", "rustc csbench-consumer"} <= set(again.run.built()), again.run.built()
+    assert not again.codes() and again.done.code == 0, again.done.shown
+
+
+@pytest.mark.parametrize("act", ["touch", "chmod", "unlink", "mmap", "child", "link"])
+def test_any_change_of_another_crates_output_breaks_its_seal(arena: Arena, act: str) -> None:
+    words = {
+        "touch": ("touch", RLIB),
+        "chmod": ("chmod", "600", RLIB),
+        "unlink": ("unlink", RLIB),
+        "mmap": ("run", "/bin/sh", "-c", f"cp {victim(arena)} /tmp/csbench-copy; mv /tmp/csbench-copy {victim(arena)}"),
+        "child": ("run", "/bin/sh", "-c", f"printf csbench >> {victim(arena)}"),
+        "link": ("link", RLIB, "{deps}/csbench-second-name"),
+    }[act]
+    found = arena.attack(macro={"change": words})
+    assert found.macro["change"].startswith("ok"), found.macro
+    assert found.codes() & {"CS0108", "CS0112"}, found.done.shown
+    assert "CS0108" in found.codes(), f"the seal alone finds it: {found.codes()}"
+    arena.project.remove("target/.cargo-sandbox/build/debug/deps/csbench-second-name")
+    assert not arena.attack().codes()
+
+
+def test_with_the_record_blind_the_seal_still_finds_it_and_without_seals_nobody_does(weak: Arena) -> None:
+    acts = {"change": ("append", RLIB, "csbench")}
+    sealed = weak.attack(script=acts, removed=("landlock", "deny"))
+    assert sealed.script["change"] == "ok"
+    found = [entry for entry in sealed.run.findings("CS0108") if entry["subject"] == str(victim(weak))]
+    assert found and found[0]["package"] == "csbench-victim", "the unit whose output it is"
+    weak.attack()
+    clean = weak.attack(removed=("seal",), script={"warm": ("ids",)}, macro={"warm": ("ids",)})
+    assert clean.done.code == 0
+    weak.project.remove("target")
+    weak.attack(removed=("seal",))
+    unsealed = weak.attack(script=acts, removed=("landlock", "deny", "seal"))
+    assert unsealed.script["change"] == "ok" and "CS0108" not in unsealed.codes()
+    weak.project.remove("target")
+    assert weak.attack().done.code == 0
+
+
+def test_a_macro_cannot_slip_something_into_another_members_incremental_cache_unseen(lab: Lab) -> None:
+    arena, env = Arena(lab.project(workspace()), guard_binary(), breakable=False), {"CARGO_INCREMENTAL": "1"}
+    assert arena.attack(env=env).done.code == 0
+    incremental = arena.project.target / ".cargo-sandbox/build/debug/incremental"
+    inner = next(path for path in incremental.glob("csbench_victim-*/s-*/*") if path.is_file())
+    found = arena.attack(macro={"change": ("append", str(inner), "csbench")}, env=env)
+    assert found.macro["change"] in ("ok", "EACCES")
+    if found.macro["change"] == "ok":
+        assert "CS0112" in found.codes("csbench-consumer"), found.codes()
+
+
+def test_a_build_dir_that_something_else_touched_is_noticed_and_built_again(arena: Arena) -> None:
+    arena.attack()
+    quiet = arena.attack()
+    assert quiet.run.built() == [] and not quiet.codes(), "nothing is built without a reason"
+    path = victim(arena)
+    path.write_bytes(path.read_bytes() + b"csbench")
+    found = arena.attack()
+    touched = found.run.findings("CS0109")
+    assert [entry["subject"] for entry in touched] == [str(path)] and touched[0]["package"] == "csbench-victim"
+    assert "rustc csbench-victim" in found.run.built()
+    after = arena.attack()
+    assert after.run.built() == [] and not after.codes()
+
+
+@pytest.mark.parametrize("what", ["generated", "script", "missing", "replaced"])
+def test_each_kind_of_output_is_watched_between_builds(arena: Arena, what: str) -> None:
+    arena.attack()
+    build_dir = arena.project.target / ".cargo-sandbox/build/debug/build"
+    generated = next(build_dir.glob("csbench-victim-*/out/generated.rs"))
+    script = next(build_dir.glob("csbench-script-*/build-script-build"))
+    if what == "generated":
+        generated.write_text("pub fn generated() -> u32 { 666 }")
+    elif what == "script":
+        script.chmod(0o755)
+        script.write_bytes(Path("/bin/true").read_bytes())
+    elif what == "missing":
+        victim(arena).unlink()
+    else:
+        copy = victim(arena).with_suffix(".copy")
+        copy.write_bytes(victim(arena).read_bytes())
+        copy.rename(victim(arena))
+    found = arena.attack()
+    assert found.done.code == 0, found.done.shown
+    assert "CS0109" in found.codes(), found.run.built()
+    expected = {"generated": "script csbench-victim", "script": "rustc csbench-script"}.get(
+        what, "rustc csbench-victim"
+    )
+    assert expected in found.run.built()
+    assert "666" not in generated.read_text()
+    assert not arena.attack().codes()
+
+
+def test_the_stand_in_of_a_script_cannot_be_swapped_for_a_program_that_runs_unconfined(arena: Arena) -> None:
+    """Somebody may replace the build script's binary between two builds; cargo would call it fresh and run it."""
+    arena.attack(script={"first": ("ids",)})
+    script = next(
+        (arena.project.target / ".cargo-sandbox/build/debug/build").glob("csbench-script-*/build-script-build.real"),
+        None,
+    )
+    script = script or next((arena.project.target / ".cargo-sandbox/build/debug/build").glob("csbench-script-*/*.real"))
+    script.write_bytes(Path("/bin/true").read_bytes())
+    found = arena.attack(script={"second": ("ids",)})
+    assert "CS0109" in found.codes()
+    assert found.script["second"].startswith("ok:"), "it was compiled again and ran as itself"
+
+
+@pytest.fixture
+def offender(lab: Lab) -> Iterator[Project]:
+    """A program with one crate that misbehaves."""
+    yield lab.project(application("csbench-script") | actor_source() | actor_script("csbench-script"))
+
+
+def with_acts(project: Project, *lines: str) -> None:
+    project.write({"csbench-script/acts": "".join(line + "\n" for line in lines)})
+
+
+def summary(attack: Attack) -> set[tuple[str, str, str]]:
+    return {(entry["code"], entry["package"], entry["subject"]) for entry in attack.run.findings()}
+
+
+def run(project: Project, *options: str) -> Attack:
+    return Attack(build(project, guard_binary(), "build", options=(*REPORT, *options)))
+
+
+def test_a_second_fresh_build_gives_the_same_verdict_until_the_unit_is_fixed(offender: Project) -> None:
+    with_acts(offender, "web\ttcp\t192.0.2.1:80", f"key\tread\t{offender.home}/.ssh/id_ed25519")
+    first = run(offender)
+    assert first.done.code == 120 and first.run.result["verdict"] == "violation", first.done.shown
+    assert {code for code, _, _ in summary(first)} == {"CS0101", "CS0102"}
+    second = run(offender)
+    assert (second.done.code, second.run.result["verdict"]) == (120, "violation"), second.done.shown
+    assert summary(second) == summary(first)
+    assert "script csbench-script" in second.run.built(), "a unit in violation is stale"
+    tolerant = run(offender, "--deny", "never")
+    assert tolerant.done.code == 0 and summary(tolerant) == summary(first)
+    with_acts(offender, "nothing\tids")
+    fixed = run(offender)
+    assert fixed.done.code == 0 and fixed.run.result["verdict"] == "clean", fixed.done.shown
+    assert run(offender).run.built() == []
+
+
+def test_a_milder_finding_is_repeated_from_the_ledger_while_its_unit_stays_fresh(offender: Project) -> None:
+    with_acts(offender, "dumpable\tcall\t157\t4\t0") if _x86() else with_acts(offender, "dumpable\tcall\t167\t4\t0")
+    first = run(offender)
+    assert first.done.code == 0 and first.run.result["verdict"] == "drift", first.done.shown
+    second = run(offender)
+    assert second.run.built() == [] and summary(second) == summary(first) != set()
+    assert [entry["fresh"] for entry in second.run.findings()] == [True]
+    # What carries it is the ledger: without its findings the second verdict would be clean.
+    ledger = next((offender.state / "cargo-sandbox/ledger").glob("*/units.jsonl"))
+    entries = [json.loads(line) for line in ledger.read_text().splitlines()]
+    ledger.write_text("".join(json.dumps(entry | {"findings": []}) + "\n" for entry in entries))
+    assert run(offender).run.result["verdict"] == "clean"
+
+
+def _x86() -> bool:
+    return Path("/lib64/ld-linux-x86-64.so.2").exists()
+
+
+def test_without_a_ledger_nothing_is_believed_and_all_is_built_again(offender: Project) -> None:
+    first = run(offender)
+    assert run(offender).run.built() == []
+    for path in (offender.state / "cargo-sandbox/ledger").glob("*/*"):
+        path.unlink()
+    again = run(offender)
+    assert sorted(again.run.built()) == sorted(first.run.built())
+    assert again.done.code == 0 and run(offender).run.built() == []
+
+
+def test_a_build_dir_from_elsewhere_is_not_believed(offender: Project, lab: Lab) -> None:
+    """A target dir that came with the tree, filled by somebody with the same tool, holds what they want."""
+    run(offender)
+    token = offender.target / ".cargo-sandbox/build/.cargo-sandbox-token"
+    token.write_text("0" * 32 + "\n")
+    again = run(offender)
+    assert "rustc csbench-script" in again.run.built() and again.done.code == 0
+
+
+def test_a_fingerprint_that_no_entry_knows_is_not_fresh(offender: Project) -> None:
+    """A unit whose entry is lost (a crash, an older tool) is built again, not called clean."""
+    run(offender)
+    ledger = next((offender.state / "cargo-sandbox/ledger").glob("*/units.jsonl"))
+    lines = [line for line in ledger.read_text().splitlines(True) if '"script"' not in line]
+    ledger.write_text("".join(lines))
+    again = run(offender)
+    assert "script csbench-script" in again.run.built(), again.run.built()
+    assert again.run.result["verdict"] == "clean"
+
+
+def test_what_a_program_of_the_user_changes_in_the_build_dir_is_noticed(lab: Lab) -> None:
+    """Programs have no Landlock domain; the seals stand before the next build."""
+    files = application("csbench-script") | actor_source() | actor_script("csbench-script")
+    files["Cargo.toml"] += 'csbench-actor = { path = "csbench-actor" }\n'
+    files["src/main.rs"] = 'fn main() { csbench_actor::expansion(concat!(env!("CARGO_MANIFEST_DIR"), "/program")); }\n'
+    project = lab.project(files | {"program/csbench-marker": "", "program/acts": ""})
+    first = build(project, guard_binary(), "run", options=REPORT)
+    assert first.code == 0, first.shown
+    rlib = next((project.target / ".cargo-sandbox/build/debug/deps").glob("libcsbench_script-*.rlib"))
+    project.write({"program/acts": acts_file({"change": ("append", str(rlib), "csbench")})})
+    done = build(project, guard_binary(), "run", options=REPORT)
+    assert "csbench-change=ok" in done.stderr, done.shown
+    events = [
+        event for event in done.run.events("open") if event["path"] == str(rlib) and event.get("access") == "write"
+    ]
+    assert events and events[0].get("note") == "build dir"
+    project.write({"program/acts": ""})
+    after = build(project, guard_binary(), "run", options=REPORT)
+    assert "CS0109" in {entry["code"] for entry in after.run.findings()}
+    assert "rustc csbench-script" in after.run.built()
