@@ -419,7 +419,7 @@ def _command(
     full = {
         "PYTHONPATH": str(ROOT),
         "PYTHONPYCACHEPREFIX": str(cache / "pycache"),
-        "XDG_CACHE_HOME": str(cache),
+        "XDG_CACHE_HOME": project.env.get("XDG_CACHE_HOME", str(cache)),
         "XDG_STATE_HOME": str(project.state),
         "CARGO_SANDBOX_DEBUG": "1",
         "CARGO_SANDBOX_TEST_GUARD": str(guard_binary()),

@@ -16,6 +16,7 @@ def entry() -> None:
     """The console script."""
     # Starting makes many objects and no rubbish: with the usual 700 the collector would look at them fifty times.
     gc.set_threshold(50_000)
+    _fill_closed_streams()
     code = main(sys.argv[1:])
     try:
         for stream in (sys.stdout, sys.stderr):
@@ -25,6 +26,20 @@ def entry() -> None:
         code = code or (141 if isinstance(error, BrokenPipeError) else 1)
     # Taking the interpreter apart costs 10 ms of each build; no thread, exit handler or open file of ours needs it.
     os._exit(code)
+
+
+def _fill_closed_streams() -> None:
+    """Open /dev/null in the place of a closed standard stream, as cargo's runtime does.
+
+    Else the first file that we open for ourselves would become the standard input of something.
+    """
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def main(argv: Sequence[str]) -> int:

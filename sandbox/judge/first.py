@@ -170,6 +170,8 @@ class Judge:
             return None
         if event.get("kind") == "open" and path in self._harmless:
             return None
+        if event.get("note") == "set-id":
+            return self._add("CS0106", event["unit"], path, f"tried to make {path} a set-id program", event)
         for place in places:
             if place in self._decoys:
                 return self._add("CS0101", event["unit"], place, f"tried to {event['kind']} {place}", event)

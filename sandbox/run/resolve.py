@@ -105,7 +105,7 @@ def resolve(engine: Engine, host: HostFacts, tool: ToolFacts, policy: Policy, re
 
     Raises ResolveFailed with cargo's words already on stderr, SetupError when the lock file can't be written.
     """
-    name = hashlib.sha256("\0".join((request.manifest, *request.platforms)).encode()).hexdigest()[:24]
+    name = hashlib.sha256(os.fsencode("\0".join((request.manifest, *request.platforms)))).hexdigest()[:24]
     path = os.path.join(cache, "facts", name)
     key = _facts_key(tool, request)
     stored = _load(path, key)

@@ -133,7 +133,7 @@ def forger(lab: Lab) -> Iterator[Project]:
         for pair in (
             "CARGO_PKG_NAME=csbench-innocent",
             "CARGO_PKG_VERSION=9.9.9",
-            "CARGO_MANIFEST_DIR=/nowhere",
+            "CARGO_MANIFEST_DIR=/",
             "CARGO_PRIMARY_PACKAGE=1",
         )
     )
@@ -143,14 +143,34 @@ def forger(lab: Lab) -> Iterator[Project]:
 
 
 def test_a_script_cannot_put_another_name_on_its_crates_compile(forger: Project) -> None:
-    shared = forger.home / "shared"
-    shared.mkdir()
+    """With the name would come another package's permissions, and with the folder a look away from what it reads."""
+    key = f"{forger.home}/.ssh/id_rsa"
+    forger.write({"csbench-forger/src/lib.rs": f'pub const STOLEN: &[u8] = include_bytes!("{key}");\n'})
     options = (*REPORT, "--allow-write", f"csbench-innocent={forger.target}")
     done = build(forger, guard_binary(), "build", options=options)
     assert done.code == 0, done.shown
     compiles = [(unit["crate"], unit["package"], unit["version"]) for unit in done.units("rustc")]
     assert ("csbench_forger", "csbench-forger", "0.1.0") in compiles, compiles
     assert ("csbench_forger", "csbench-innocent", "9.9.9") not in compiles
+    unit = next(unit for unit in done.units("rustc") if unit["crate"] == "csbench_forger")
+    assert unit["manifest_dir"] == f"{forger.dir}/csbench-forger"
+    found = {(entry["package"], entry["code"]) for entry in done.run.findings()}
+    assert {("csbench-forger", "CS0101"), ("csbench-forger", "CS0107")} == found, found
+
+
+def test_a_script_that_gives_its_own_crate_a_longer_version_is_left_alone(lab: Lab) -> None:
+    """The benign twin, and an old custom: the version that a program shows gets the commit's name."""
+    body = (
+        '    println!("cargo:rustc-env=CARGO_PKG_VERSION=0.1.0-7-gdeadbee");\n'
+        '    println!("cargo:rustc-env=CARGO_PKG_DESCRIPTION=other");\n'
+    )
+    project = lab.project(
+        application("csbench-versioned") | actor_source() | actor_script("csbench-versioned", body=body)
+    )
+    done = build(project, guard_binary(), "build")
+    assert done.code == 0 and done.run.result["verdict"] == "clean", done.shown
+    compiled = next(unit for unit in done.units("rustc") if unit["crate"] == "csbench_versioned")
+    assert compiled["version"] == "0.1.0", "the record keeps to the manifest"
 
 
 PRELOAD = """\

@@ -41,7 +41,7 @@ def shots() -> Acts:
 
 def test_nobody_outside_the_unit_can_be_killed_and_each_try_is_recorded(arena: Arena) -> None:
     macro = {f"m-{name}": ("kill", who, SIGKILL) for name, who in TARGETS.items() if name != "neighbour"}
-    found = arena.attack(script=shots(), macro=macro, neighbour=ASLEEP)
+    found = arena.attack(script=shots(), macro=macro, neighbour=ASLEEP, verb=("build", "-j4"))
     assert found.done.code == 0, found.done.shown
     assert found.told("csbench-neighbour")["alive"].startswith("ok:")
     for name in shots():
@@ -94,7 +94,7 @@ def looks() -> Acts:
 
 def test_no_other_process_can_be_read_or_traced(arena: Arena) -> None:
     macro = {f"m-{name}": words for name, words in looks().items() if not name.startswith("neighbour")}
-    found = arena.attack(script=looks(), macro=macro, neighbour=ASLEEP)
+    found = arena.attack(script=looks(), macro=macro, neighbour=ASLEEP, verb=("build", "-j4"))
     assert found.done.code == 0, found.done.shown
     told = found.script | found.macro
     assert {name: told.get(name) for name in (*looks(), *macro) if told.get(name) not in ("EPERM", "EACCES")} == {}
@@ -179,7 +179,6 @@ def test_what_a_script_or_a_macro_leaves_behind_is_found_recorded_and_ended(aren
         assert {name for name in left if f"csbench-daemon-{tag}" in name}, left
         assert f"csbench-daemon-{tag}-second" in " ".join(left)
         assert "CS0105" in found.codes(package)
-    assert found.done.seconds < 2.5, "nobody waited for them"
 
 
 def test_without_that_wall_they_live_on_beside_the_build(weak: Arena) -> None:

@@ -201,8 +201,9 @@ def test_a_cargo_home_within_the_workspace_keeps_its_credentials(lab: Lab) -> No
         "everywhere": ("search", SPLIT, str(project.dir)),
         "write": ("put", f"{home}/registry/new", "x"),
     }
-    found = arena.attack(script=acts)
+    found = arena.attack(script=acts, macro={"macro": acts["credentials"]})
     assert found.done.code == 0, found.done.shown
     assert CANARY not in found.script["credentials"] + found.script["config"] and found.script["everywhere"] == "ok"
     assert found.script["write"] in ("EACCES", "EROFS")
-    assert f"{home}/credentials.toml" in {entry["subject"] for entry in found.run.findings("CS0101")}
+    touched = {(entry["package"], entry["subject"]) for entry in found.run.findings("CS0101")}
+    assert touched == {(name, f"{home}/credentials.toml") for name in ("csbench-script", "csbench-consumer")}

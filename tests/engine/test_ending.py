@@ -153,17 +153,15 @@ def test_too_many_processes_or_too_much_memory_end_the_build(lab: Lab) -> None:
     assert_nothing_left(project, marker)
 
 
-def test_a_killed_guard_is_neither_clean_nor_a_hang(lab: Lab) -> None:
+@pytest.mark.parametrize("victim", ["guard", "bwrap"])
+def test_a_killed_guard_is_neither_clean_nor_a_hang(lab: Lab, victim: str) -> None:
     project, marker = sleeper(lab)
     running = start(project, "build")
     asleep(marker)
-    guards = [
-        child.pid
-        for child in psutil.Process(running.pid).children(recursive=True)
-        if child.cmdline()[1:2] == ["init"] and Path(child.cmdline()[0]).name == "guard"
-    ]
-    assert len(guards) == 1
-    os.kill(guards[0], signal.SIGKILL)
+    family = psutil.Process(running.pid).children(recursive=True)
+    found = [child.pid for child in family if Path(child.cmdline()[0]).name == victim and "init" in child.cmdline()]
+    assert found
+    os.kill(found[0], signal.SIGKILL)
     done = running.wait(15)
     assert done.code == 121, done.shown
     assert "Sandbox clean" not in done.stderr
@@ -174,6 +172,23 @@ def test_a_killed_guard_is_neither_clean_nor_a_hang(lab: Lab) -> None:
     again = sandboxed(project, "build")
     assert again.code == 0, again.shown
     assert again.run.result["verdict"] == "clean"
+
+
+def test_a_suspended_build_rests_as_a_whole_and_goes_on(lab: Lab) -> None:
+    project = lab.project(scripted("fn main() { std::thread::sleep(std::time::Duration::from_secs(3)); }"))
+    running = start(project, "build")
+    wait_for(lambda: processes("build-script-build"), what="the build script")
+    running.signal_group(signal.SIGTSTP)
+
+    def states() -> set[str]:
+        family = [psutil.Process(pid) for pid in (running.pid, *processes(str(project.dir)))]
+        return {process.status() for process in family}
+
+    wait_for(lambda: states() == {psutil.STATUS_STOPPED}, 5, "rest")
+    running.signal_group(signal.SIGCONT)
+    done = running.wait(30)
+    assert done.code == 0, done.shown
+    assert done.run.result["verdict"] == "clean"
 
 
 def test_a_program_that_is_interrupted_may_answer_for_itself(lab: Lab) -> None:

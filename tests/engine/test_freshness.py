@@ -86,6 +86,8 @@ def test_two_builds_of_one_workspace_at_the_same_time_both_succeed(lab: Lab) -> 
 
 def test_builds_of_two_workspaces_at_the_same_time_do_not_wait_for_each_other(lab: Lab) -> None:
     one, two = lab.project(PAIR), lab.project(PAIR)
+    # With a cache that neither finds filled.
+    one.env["XDG_CACHE_HOME"] = two.env["XDG_CACHE_HOME"] = str(one.home / "cache")
     ends = [running.wait(60) for running in (start(one, "build"), start(two, "build"))]
     assert [done.code for done in ends] == [0, 0], [done.shown for done in ends]
     assert not any(b"Blocking" in done.err for done in ends)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -53,6 +54,16 @@ def test_input_that_the_program_does_not_read_is_left_for_the_next_command(lab: 
         assert os.read(reader, 100) == b"next line\n"
     finally:
         os.close(reader)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_empty_ones(lab: Lab, closed: str) -> None:
+    said = 'println!("{:?}", std::io::stdin().read_line(&mut String::new()).unwrap()); eprintln!("seen");'
+    project = lab.project(binary(main=f"fn main() {{ {said} }}"))
+    project.user = replace(project.user, prefix=("sh", "-c", f'"$@" {closed}', "sh"))
+    done = same(project, "run", "-q")
+    assert done.code == 0
+    assert done.out == (b"" if ">&-" in closed.replace("2>&-", "") else b"0\n")
 
 
 def test_a_program_that_closes_its_input_early_is_no_failure(lab: Lab) -> None:

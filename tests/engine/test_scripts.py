@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from sandbox.trace.events import raw
 from tests.engine.compare import same
 from tests.engine.crates import KITCHEN, binary, manifest, scripted
 from tests.harness import Lab, Run, sandboxed
@@ -115,6 +118,25 @@ fn main() {
     done = same(project, "run", fresh_after=True)
     assert done.out == b"x\n"
     assert not done.run.findings()
+
+
+def test_files_whose_names_are_no_text_are_no_obstacle(lab: Lab) -> None:
+    script = """\
+use std::{env, ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path};
+fn main() {
+    let name = OsStr::from_bytes(b"in\\xff\\nput");
+    fs::copy(name, Path::new(&env::var_os("OUT_DIR").unwrap()).join(name)).unwrap();
+    println!("cargo::rerun-if-changed=build.rs");
+}
+"""
+    project = lab.project(scripted(script))
+    for name in (b"in\xff\nput", b".env.\xfe"):
+        (project.dir / os.fsdecode(name)).write_text("SECRET=1")
+    done = same(project, "build", fresh_after=True)
+    assert done.code == 0
+    unit = done.units("script")[0]
+    assert [raw(output["path"]).rpartition(b"/")[2] for output in unit["end"]["outputs"]] == [b"in\xff\nput"]
+    assert any(raw(event["path"]).endswith(b"/in\xff\nput") for event in done.run.events("open", unit["unit"]))
 
 
 def test_the_jobserver_of_cargo_reaches_scripts_and_their_children(lab: Lab) -> None:

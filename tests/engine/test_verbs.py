@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import pytest
 
 from tests.engine.compare import same
 from tests.engine.crates import KITCHEN, KITCHEN_SAYS, binary, library
-from tests.harness import Lab, plain, sandboxed
+from tests.harness import ROOT, Lab, guard_binary, plain, sandboxed
 
 pytestmark = pytest.mark.engine
 
@@ -56,6 +59,22 @@ def test_bench_runs_the_benches(lab: Lab) -> None:
 @pytest.mark.parametrize("alias", ["b", "c", "t", "r", "d"])
 def test_a_short_name_is_its_verb(lab: Lab, alias: str) -> None:
     assert same(lab.project(binary()), alias).code == 0
+
+
+def test_cargo_finds_it_as_a_subcommand_of_its_own(lab: Lab) -> None:
+    project = lab.project(binary())
+    tool = project.home / "bin"
+    project.write({"~/bin/cargo-sandbox*": f'#!/bin/sh\nexec "{sys.executable}" -P -m sandbox "$@"\n'})
+    env = {
+        "PATH": f"{tool}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "CARGO_SANDBOX_TEST_GUARD": str(guard_binary()),
+        "PYTHONPYCACHEPREFIX": str(lab.cache / "pycache"),
+    }
+    done = plain(project, "sandbox", "run", env=env)
+    assert (done.code, done.out) == (0, b"hello\n"), done.shown
+    assert "Sandbox clean" in done.stderr
+    assert same(project, "run").code == 0
 
 
 def test_the_word_that_cargo_repeats_is_left_out(lab: Lab) -> None:

@@ -56,6 +56,9 @@ impl Guard {
         if call.caller.guarding {
             return self.count(call.caller);
         }
+        if creates(flags) && mode as u32 & SET_ID != 0 {
+            return self.born_set_id(call, "open", at, pointer, mode);
+        }
         let mut path = std::mem::take(&mut self.paths[2]);
         let answer = self.open_path(call, at, pointer, flags, mode, &mut path);
         self.paths[2] = path;
@@ -278,10 +281,36 @@ impl Guard {
         self.deny(call.caller, libc::EPERM, &event)
     }
 
+    /// A file that would have a set-id bit from the start, without any chmod.
+    fn born_set_id(
+        &mut self,
+        call: &Call<'_>,
+        kind: &'static str,
+        at: u64,
+        pointer: u64,
+        mode: u64,
+    ) -> Answer {
+        let mut path = Vec::new();
+        let found = self.resolve(call, at, pointer, &mut path);
+        let event = Event {
+            kind,
+            access: (kind == "open").then_some("write"),
+            path: found.is_ok().then_some(path.as_slice()),
+            mode: Some(mode as u32 & 0o7777),
+            note: Some("set-id"),
+            ..Event::default()
+        };
+        self.deny(call.caller, libc::EPERM, &event)
+    }
+
     /// mknod: pipes, sockets and plain files, but no devices.
     pub fn mknod(&mut self, call: &Call<'_>, at: u64, pointer: u64, mode: u64) -> Answer {
         let mode = mode as u32;
-        if !matches!(mode & libc::S_IFMT, libc::S_IFCHR | libc::S_IFBLK) {
+        let device = matches!(mode & libc::S_IFMT, libc::S_IFCHR | libc::S_IFBLK);
+        if !device && mode & SET_ID != 0 {
+            return self.born_set_id(call, "mknod", at, pointer, mode.into());
+        }
+        if !device {
             let act = PathAct {
                 kind: "mknod",
                 at,
