@@ -128,6 +128,7 @@ def guard_settings(plan: Plan, seccomp: bytes) -> list[tuple[str, bytes]]:
     if limits.processes:
         pairs.append(("rlimit", f"nproc={limits.processes}:{limits.processes}".encode()))
     pairs += [("quiet", raw(f"{role}\t{prefix}")) for role, prefix in plan.quiet]
+    pairs += [("loud", raw(mount.target)) for mount in plan.mounts if mount.why in ("decoy", "masked")]
     pairs += [("package", raw("\t".join(owner))) for owner in plan.owners]
     pairs += [("write", raw(f"{package}\t{path}")) for package, path in plan.allow_write]
     pairs += [("break", raw(name)) for name in plan.removed_walls]

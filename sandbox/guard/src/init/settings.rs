@@ -5,6 +5,7 @@ use crate::pairs;
 use crate::paths;
 use crate::rules::{Allowance, Source};
 use crate::sys;
+use std::collections::HashSet;
 
 /// What one of the build's standard streams is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,6 +37,8 @@ pub struct Settings {
     pub window: Option<(u16, u16)>,
     /// Role (or `*`) and prefix whose reads are counted.
     pub quiet: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Files whose reads are always listed, wherever they lie: decoys and what is masked.
+    pub loud: HashSet<Vec<u8>>,
     pub allowances: Vec<Allowance>,
     pub sources: Vec<Source>,
     pub programs: bool,
@@ -119,6 +122,9 @@ impl Settings {
             b"quiet" => {
                 let (role, prefix) = pairs::two(value)?;
                 self.quiet.push((role.to_vec(), prefix.to_vec()));
+            }
+            b"loud" => {
+                self.loud.insert(value.to_vec());
             }
             b"write" => self.allowances.push(Allowance::parse(value)?),
             b"package" => self.sources.push(Source::parse(value)?),
