@@ -9,43 +9,81 @@ use crate::hash;
 use crate::sys;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, BufRead, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const MOST_THREADS: usize = 8;
 
 /// Check the list on stdin. Exit code 0 whatever the answer, 2 for a line that can't be read.
 pub fn main() -> i32 {
+    let mut text = Vec::new();
+    if io::stdin().lock().read_to_end(&mut text).is_err() {
+        return 1;
+    }
+    let mut seals = Vec::new();
+    for line in text
+        .strip_suffix(b"\n")
+        .unwrap_or(&text)
+        .split(|byte| *byte == b'\n')
+    {
+        match Seal::parse(line) {
+            Some(seal) => seals.push(seal),
+            None if text.is_empty() => {}
+            None => {
+                eprintln!(
+                    "guard seals: not a seal: {}",
+                    String::from_utf8_lossy(line).escape_debug()
+                );
+                return 2;
+            }
+        }
+    }
     let mut out = io::BufWriter::new(io::stdout().lock());
-    for line in io::stdin().lock().split(b'\n') {
-        let Ok(line) = line else {
-            return 1;
-        };
-        let Some(seal) = Seal::parse(&line) else {
-            eprintln!(
-                "guard seals: not a seal: {}",
-                String::from_utf8_lossy(&line).escape_debug()
-            );
-            return 2;
-        };
-        let word = match seal.check() {
+    for (index, held) in check_all(&seals) {
+        let word = match held {
             Held::Yes => continue,
             Held::Moved(mtime, ctime) => format!("moved {mtime} {ctime}"),
             Held::Linked(mtime, ctime) => format!("linked {mtime} {ctime}"),
             Held::Changed => "changed".to_string(),
             Held::Missing => "missing".to_string(),
         };
-        let written = out
-            .write_all(word.as_bytes())
-            .and_then(|()| out.write_all(b"\t"));
-        if written
-            .and_then(|()| out.write_all(seal.written))
-            .and_then(|()| out.write_all(b"\n"))
-            .is_err()
-        {
+        let line = [word.as_bytes(), b"\t", seals[index].written, b"\n"].concat();
+        if out.write_all(&line).is_err() {
             return 1;
         }
     }
     i32::from(out.flush().is_err())
+}
+
+/// Check them on all cores, since at a build's end the user waits for this and nothing else runs.
+fn check_all(seals: &[Seal<'_>]) -> Vec<(usize, Held)> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut found = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            match seals.get(index) {
+                Some(seal) => found.push((index, seal.check())),
+                None => return found,
+            }
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut all = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..cores.min(MOST_THREADS))
+            .map(|_| scope.spawn(work))
+            .collect();
+        let mut all = work();
+        for other in others {
+            // A panic ends the whole program (panic = "abort"), so nothing is left out here.
+            all.extend(other.join().unwrap_or_default());
+        }
+        all
+    });
+    all.sort_unstable_by_key(|(index, _)| *index);
+    all
 }
 
 struct Seal<'a> {

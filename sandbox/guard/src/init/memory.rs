@@ -83,11 +83,8 @@ pub struct Strings {
 
 /// Read an array of pointers to strings that a null pointer ends, at most `limit` bytes in all.
 pub fn strings(tid: u32, array: u64, limit: usize) -> io::Result<Strings> {
-    let mut reader = Reader {
-        tid,
-        page: Box::new([0; PAGE as usize]),
-        at: None,
-    };
+    // The array and what it points to seldom share a page.
+    let (mut pointers, mut texts) = (Reader::new(tid), Reader::new(tid));
     let mut strings = Strings {
         all: Vec::new(),
         cut: false,
@@ -98,13 +95,13 @@ pub fn strings(tid: u32, array: u64, limit: usize) -> io::Result<Strings> {
     }
     for index in 0.. {
         let mut pointer = [0u8; 8];
-        reader.exact(array.wrapping_add(index * 8), &mut pointer)?;
+        pointers.exact(array.wrapping_add(index * 8), &mut pointer)?;
         let pointer = u64::from_ne_bytes(pointer);
         if pointer == 0 {
             break;
         }
         let mut text = Vec::new();
-        let whole = reader.string(pointer, room, &mut text)?;
+        let whole = texts.string(pointer, room, &mut text)?;
         // An empty argument takes room too, or endless ones would never be cut.
         room = room.saturating_sub(text.len() + 8);
         strings.all.push(text);
@@ -124,6 +121,14 @@ struct Reader {
 }
 
 impl Reader {
+    fn new(tid: u32) -> Self {
+        Self {
+            tid,
+            page: Box::new([0; PAGE as usize]),
+            at: None,
+        }
+    }
+
     /// The bytes from `address` to the end of its page.
     fn rest(&mut self, address: u64) -> io::Result<&[u8]> {
         let page = address - address % PAGE;

@@ -7,9 +7,9 @@ use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// Replace the program at `script`. The new file keeps the time of the old one: cargo compares them.
 ///
@@ -28,7 +28,7 @@ pub fn replace(script: &Path) -> Result<(PathBuf, [u8; 32]), String> {
         return Err("the build script is not a regular file".into());
     }
     let digest = hash::of(&file).map_err(step("hash the build script"))?;
-    let identity = settled(&file, &status).map_err(step("stat the build script"))?;
+    let identity = unmoved(&file, &status).map_err(step("stat the build script"))?;
     let name = real.file_name().unwrap_or_default().as_bytes().to_vec();
     let fresh = with_suffix(script, &format!(".guard-{}", std::process::id()));
     let written = write_copy(
@@ -49,21 +49,14 @@ pub fn replace(script: &Path) -> Result<(PathBuf, [u8; 32]), String> {
     Ok((real, digest))
 }
 
-/// The file's identity after hashing, if a later write would surely show in it: the clock of a file system moves in
-/// steps of some milliseconds, so its ctime must lie some steps back, and must not have moved while we hashed.
-fn settled(file: &File, before: &Metadata) -> io::Result<Identity> {
-    const STEPS: Duration = Duration::from_millis(20);
-    let after = file.metadata()?;
-    let changed = Duration::new(
-        u64::try_from(after.ctime()).unwrap_or(0),
-        u32::try_from(after.ctime_nsec()).unwrap_or(0),
-    );
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    let same = Identity::of(before) == Identity::of(&after);
-    Ok(if same && now > changed + STEPS {
-        Identity::of(&after)
+/// The file's identity, if it did not move while we hashed.
+///
+/// A write in the same step of the file system's clock would not show in it. But who could: the unit that made the file is
+/// over, and no other unit's Landlock domain opens this folder. Hashing again at the script's start would be for nothing.
+fn unmoved(file: &File, before: &Metadata) -> io::Result<Identity> {
+    let (before, after) = (Identity::of(before), Identity::of(&file.metadata()?));
+    Ok(if before == after {
+        after
     } else {
         Identity::default()
     })
