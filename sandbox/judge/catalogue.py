@@ -66,10 +66,15 @@ CATALOGUE: dict[str, Entry] = {
         "read a file that another unit left in scratch space", "medium", "look at what the two units share"
     ),
     "CS0111": Entry("flooded its output", "medium", "the script was ended at the output limit"),
+    "CS0112": Entry("opened another unit's output for writing", "critical", _NOT_YOURS),
     "CS0113": Entry(
         "tried to write into its own sources",
         "medium",
         "sources are read-only here; what the script makes belongs into OUT_DIR",
     ),
-    "CS0112": Entry("opened another unit's output for writing", "critical", _NOT_YOURS),
+    "CS0114": Entry(
+        "put a file that is none of its outputs among the outputs of others",
+        "medium",
+        "a compiler run names its outputs after its crate; look at which macro wrote this one",
+    ),
 }

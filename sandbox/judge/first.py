@@ -166,6 +166,8 @@ class Judge:
         path = places[0]
         if event.get("note") == "foreign output":
             return self._add("CS0112", event["unit"], path, f"opened {path} for writing: another unit's output", event)
+        if event.get("note") == "stray output":
+            return self._add("CS0114", event["unit"], path, f"made {path}", event)
         if event.get("outcome") != "denied" or event.get("unit") == "u0":
             return None
         if event.get("kind") == "open" and path in self._harmless:

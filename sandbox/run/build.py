@@ -48,13 +48,13 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
         return print_help(words, settings, engine, choose_stdio)
     invocation = prepare_invocation(words, settings, engine, choose_stdio)
     plan, host = invocation.plan, invocation.host
-    since_ns = time.time_ns()
     session = engine.start(plan)
     opened = None
     try:
         # Meanwhile the container's mounts are made. Cargo does not start before the guard has been told to.
         opened = prepare_ledger(host.state_dir, plan.build_dir, host.guard, host.guard_digest)
         invocation.show_programs()
+        since_ns = time.time_ns()
         tell_guard(session, plan)
         from sandbox.run.live import LiveRun
 

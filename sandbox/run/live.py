@@ -29,7 +29,7 @@ from sandbox.trace.store import RunStore
 
 class LiveRun:
     """One run whose container has been started. `started` is monotonic seconds, `since_ns` wall-clock nanoseconds from
-    before the container was started."""
+    before the guard was told to start cargo."""
 
     def __init__(
         self,
@@ -125,6 +125,7 @@ class LiveRun:
         if self._built:
             return
         self._built = True
+        until_ns = time.time_ns()
         if ending is None and self._pump is not None and self._invocation.plan.stdio.stdin != "null":
             self._pump.forward_input(0)
         ledger, guard = self._ledger.ledger, self._invocation.host.guard
@@ -137,8 +138,23 @@ class LiveRun:
             words = f"{broken.path} was {broken.what} after its unit had ended"
             self._judge.add_external("CS0108", unit, broken.path, words)
         self._recorder.settle(self._since_ns)
+        if keys is None:
+            self._compare_with_disk(until_ns)
         if ending is None:
             ledger.release()
+
+    def _compare_with_disk(self, until_ns: int) -> None:
+        """What changed in the build dir and stands in no event was missed, or done by somebody else: a hole."""
+        from sandbox.trace.manifest import in_words, unaccounted
+
+        plan, recorder = self._invocation.plan, self._recorder
+        try:
+            missed = unaccounted(plan.build_dir, recorder.accounts, self._since_ns, until_ns)
+        except OverflowError as error:
+            recorder.hole(str(error))
+            return
+        if missed:
+            recorder.hole(in_words(missed))
 
     def _stop_for(self, finding: Finding) -> None:
         if self._pump is not None:

@@ -11,6 +11,7 @@ from typing import Any
 from sandbox.judge.first import Judge
 from sandbox.judge.model import Completeness, Finding, at_least
 from sandbox.trace.ledger import Ledger
+from sandbox.trace.manifest import Accounts
 from sandbox.trace.writer import RunWriter
 
 
@@ -28,6 +29,7 @@ class Recorder:
         self._writer = writer
         self._judge = judge
         self._ledger = ledger
+        self.accounts = Accounts(str(ledger.build_dir))
         self._kill_at = kill_at
         self._on_violation = on_violation
         self.starts: dict[str, dict[str, Any]] = {}
@@ -52,15 +54,16 @@ class Recorder:
             try:
                 event = json.loads(line)
             except ValueError:
-                self._hole("an event could not be read")
+                self.hole("an event could not be read")
                 continue
             self.listed += 1
             sequence = event.get("seq", 0)
             if sequence != self.last_sequence + 1:
-                self._hole(f"events between {self.last_sequence} and {sequence} are missing")
+                self.hole(f"events between {self.last_sequence} and {sequence} are missing")
             self.last_sequence = sequence
             if event.get("unit") == "u0" and event.get("kind") in ("link", "other"):
                 self.linked.add(str(event.get("path")))
+            self.accounts.event(event)
             finding = self._judge.event(event)
             if finding is not None:
                 self._found(finding)
@@ -76,6 +79,7 @@ class Recorder:
             role = str(record.get("role"))
             self.roles[role] += 1
             self._ledger.begin(record)
+            self.accounts.unit(record)
             if role == "program":
                 self.program()
             return
@@ -128,7 +132,7 @@ class Recorder:
     def settle(self, since_ns: int) -> None:
         """Complete the ledger: units that did not tell their fingerprint folder, findings that came after the end.
 
-        `since_ns`: wall-clock time from before the container was started, as `time.time_ns()`.
+        `since_ns`: wall-clock time from before cargo was started, as `time.time_ns()`.
         """
         self.key_units |= self._ledger.settle(since_ns)
         late = {finding.unit for finding in self._judge.findings()}
@@ -150,6 +154,7 @@ class Recorder:
         if at_least(finding.severity, self._kill_at):
             self._on_violation(finding)
 
-    def _hole(self, reason: str) -> None:
+    def hole(self, reason: str) -> None:
+        """The record is not whole, for this reason."""
         if len(self.reasons) < 20:
             self.reasons.append(reason)

@@ -61,7 +61,7 @@ def is_hidden(start: Mapping[str, Any]) -> bool:
 
 def hidden_fingerprints(build_dir: Path, start: Mapping[str, Any], since_ns: int) -> list[str]:
     """Folders that may be the fingerprint of a unit for which `is_hidden` holds: of its package, of its sort, and
-    begun by cargo since `since_ns` (nanoseconds since 1970, before the run's container was started).
+    begun by cargo since `since_ns` (nanoseconds since 1970, before cargo was started).
 
     More than one when the package was built several ways in this run; then each of them stands for all of these units.
     """

@@ -216,7 +216,7 @@ class Ledger:
 
     def settle(self, since_ns: int) -> dict[str, tuple[str, ...]]:
         """Cargo has ended: note the units that did not tell their fingerprint folder under those that they made since
-        `since_ns` (`time.time_ns()` from before the container was started). Gives these keys with their units."""
+        `since_ns` (`time.time_ns()` from before cargo was started). Gives these keys with their units."""
         merged: dict[str, Entry] = {}
         units: dict[str, tuple[str, ...]] = {}
         for start, entry in self._hidden:

@@ -245,3 +245,16 @@ def test_what_a_program_of_the_user_changes_in_the_build_dir_is_noticed(lab: Lab
     after = build(project, guard_binary(), "run", options=REPORT)
     assert "CS0109" in {entry["code"] for entry in after.run.findings()}
     assert "rustc csbench-script" in after.run.built()
+
+
+def test_a_write_that_the_record_misses_is_seen_on_disk_and_makes_the_run_incomplete(weak: Arena) -> None:
+    acts = {"plant": ("put", "{deps}/libcsbench_planted.rlib", "csbench")}
+    seen = weak.attack(macro=acts)
+    assert seen.macro["plant"] == "ok" and seen.codes("csbench-consumer") == {"CS0114"}, seen.done.shown
+    assert not seen.run.result["completeness"]["reasons"], "an event answers for it"
+    missed = weak.attack(macro=acts, removed=("record",))
+    assert missed.macro["plant"] == "ok" and not missed.codes()
+    assert missed.run.result["verdict"] == "incomplete"
+    assert [reason for reason in missed.run.result["completeness"]["reasons"] if "libcsbench_planted.rlib" in reason]
+    weak.project.remove("target/.cargo-sandbox/build/debug/deps/libcsbench_planted.rlib")
+    assert weak.attack().run.result["verdict"] == "clean"

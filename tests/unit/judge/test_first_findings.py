@@ -85,6 +85,12 @@ def test_a_write_into_the_own_sources_is_milder() -> None:
     assert made.findings()[0].severity == "medium"
 
 
+def test_a_new_file_among_the_outputs_of_others_is_found() -> None:
+    made = judge()
+    stray = event("open", access="write", flags=["create"], path="/b/debug/deps/libstray.rlib", note="stray output")
+    assert code(made, stray) == ["CS0114"]
+
+
 def test_a_script_written_to_tmp_and_run_is_found() -> None:
     made = judge()
     found = code(made, event("open", access="write", path="/tmp/x.sh"), event("exec", path="/tmp/x.sh", argv=["x"]))

@@ -230,7 +230,7 @@ fn judge_output(unit: &mut Unit, path: &[u8], makes: bool) -> Verdict {
         unit.made.insert(first.into());
         return Verdict::Count;
     }
-    Verdict::List(None)
+    Verdict::List(makes.then_some("stray output"))
 }
 
 /// A write by rustc into the incremental folder, which all crates of a workspace share: `CRATE-HASH/…`.
@@ -333,7 +333,7 @@ mod tests {
         );
         assert_eq!(
             judge_output(&mut unit, &at("new-file"), true),
-            Verdict::List(None)
+            Verdict::List(Some("stray output"))
         );
         std::fs::remove_dir_all(folder).unwrap();
     }
