@@ -116,3 +116,20 @@ def test_plain_cargo_is_not_disturbed_while_intermediates_of_both_lie_side_by_si
     assert "Compiling" not in between.stderr, between.shown
     assert sandboxed(project, "build").run.built() == []
     assert plain(project, "run").out == b"usual\n"
+
+
+def test_cargos_new_layout_of_the_build_dir_is_understood(lab: Lab) -> None:
+    """The default since cargo 1.100; before, cargo has it behind a switch."""
+    project, env = lab.project(KITCHEN), {"RUSTC_BOOTSTRAP": "1"}
+    switch = b"build-dir-new-layout" in plain(project, "-Z", "help", env=env).out
+    words = ("run", "-Zbuild-dir-new-layout") if switch else ("run",)
+    first = sandboxed(project, *words, env=env)
+    assert (first.code, first.out) == (0, KITCHEN_SAYS), first.shown
+    assert first.run.result["verdict"] == "clean", first.shown
+    build = project.target / ".cargo-sandbox/build/debug"
+    assert list(build.glob("build/native-sys/*/fingerprint")) and not (build / "deps").exists()
+    again = sandboxed(project, *words, env=env)
+    assert again.run.built() == [] and again.run.result["verdict"] == "clean", again.shown
+    project.write({"native-sys/answer.c": "int answer(void) { return 43; }\n"})
+    changed = sandboxed(project, *words, env=env)
+    assert "script native-sys" in changed.run.built() and changed.out.startswith(b"43 "), changed.shown
