@@ -60,8 +60,10 @@ pub fn perform(verb: &str, args: &[&str]) -> Option<Outcome> {
         }
         ("run-as", [arg0, program, args @ ..]) => run_as(arg0, program, args),
         ("daemon", [tag, command]) => daemon(tag, command),
-        ("memfd", [program]) => memfd(program, None),
-        ("memfd-at", [program, number]) => parse(number).and_then(|number| memfd(program, Some(number))),
+        ("memfd", [program]) => memfd(program, &by_number),
+        ("memfd-at", [program, number]) => parse(number).and_then(|number| memfd(program, &|fd| by_call(number, fd))),
+        ("memfd-link", [program, link]) => memfd(program, &|fd| by_link(link, fd)),
+        ("memfd-folder", [program]) => memfd(program, &by_folder),
         ("sigio", [who, number]) => with(who, |pid| signal_by_io(pid, parse(number)? as i32)),
         ("clone-parent", [count, rest @ ..]) => {
             parse(count).and_then(|count| clone_parent(&rest[..count], &rest[count..]))
@@ -178,8 +180,8 @@ fn daemon(tag: &str, command: &str) -> Outcome {
     })
 }
 
-/// A program that never was a file: copied into memory and started from there, by /proc or by `execveat`.
-fn memfd(program: &str, execveat: Option<usize>) -> Outcome {
+/// A program that never was a file: copied into memory and started from there. `start` gives the error.
+fn memfd(program: &str, start: &dyn Fn(i32) -> io::Error) -> Outcome {
     let content = fs::read(program)?;
     let name = c_string("csbench");
     let fd = check(unsafe { memfd_create(name.as_ptr(), 0) })? as i32;
@@ -188,24 +190,38 @@ fn memfd(program: &str, execveat: Option<usize>) -> Outcome {
         let written = check(unsafe { write(fd, rest.as_ptr(), rest.len()) })?;
         rest = &rest[written as usize..];
     }
-    in_child(|| {
-        let error = match execveat {
-            Some(number) => {
-                let (empty, argv) = (c_string(""), [name.as_ptr(), std::ptr::null()]);
-                let args = [
-                    fd as usize,
-                    empty.as_ptr() as usize,
-                    argv.as_ptr() as usize,
-                    0,
-                    AT_EMPTY_PATH,
-                    0,
-                ];
-                call(number, args).err()
-            }
-            None => Some(exec(&[&format!("/proc/self/fd/{fd}"), "csbench-memfd"])),
-        };
-        error.and_then(|error| error.raw_os_error()).unwrap_or(255)
-    })
+    let told = in_child(|| start(fd).raw_os_error().unwrap_or(255));
+    unsafe { close(fd) };
+    told
+}
+
+fn by_number(fd: i32) -> io::Error {
+    exec(&[&format!("/proc/self/fd/{fd}"), "csbench-memfd"])
+}
+
+fn by_link(link: &str, fd: i32) -> io::Error {
+    match std::os::unix::fs::symlink(format!("/proc/self/fd/{fd}"), link) {
+        Ok(()) => exec(&[link, "csbench-memfd"]),
+        Err(error) => error,
+    }
+}
+
+/// As a name in the working directory.
+fn by_folder(fd: i32) -> io::Error {
+    match std::env::set_current_dir("/proc/self/fd") {
+        Ok(()) => exec(&[&format!("/proc/self/cwd/{fd}"), "csbench-memfd"]),
+        Err(error) => error,
+    }
+}
+
+fn by_call(number: usize, fd: i32) -> io::Error {
+    let (empty, name) = (c_string(""), c_string("csbench"));
+    let argv = [name.as_ptr(), std::ptr::null()];
+    let (empty, argv) = (empty.as_ptr() as usize, argv.as_ptr() as usize);
+    match call(number, [fd as usize, empty, argv, 0, AT_EMPTY_PATH, 0]) {
+        Ok(_) => io::Error::from_raw_os_error(255),
+        Err(error) => error,
+    }
 }
 
 /// A signal that the kernel sends when data arrives, to an owner whom we name (fcntl(2), F_SETOWN).
