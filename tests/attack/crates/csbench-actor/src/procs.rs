@@ -59,7 +59,9 @@ pub fn perform(verb: &str, args: &[&str]) -> Option<Outcome> {
             parse(count).and_then(|count| run(rest[count], &rest[count + 1..], &rest[..count]))
         }
         ("run-as", [arg0, program, args @ ..]) => run_as(arg0, program, args),
+        ("become", [count, rest @ ..]) => parse(count).and_then(|count| become_program(&rest[..count], &rest[count..])),
         ("daemon", [tag, command]) => daemon(tag, command),
+        ("late", [ms, verb, args @ ..]) => parse(ms).and_then(|ms| late(ms, verb, args)),
         ("memfd", [program]) => memfd(program, &by_number),
         ("memfd-at", [program, number]) => parse(number).and_then(|number| memfd(program, &|fd| by_call(number, fd))),
         ("memfd-link", [program, link]) => memfd(program, &|fd| by_link(link, fd)),
@@ -178,6 +180,30 @@ fn daemon(tag: &str, command: &str) -> Outcome {
         }
         unsafe { _exit(0) }
     })
+}
+
+/// A daemon that acts after a while, by itself and without another program, and then stays a little.
+fn late(ms: usize, verb: &str, args: &[&str]) -> Outcome {
+    in_child(|| {
+        unsafe { setsid() };
+        if unsafe { fork() } == 0 {
+            for fd in 0..3 {
+                unsafe { close(fd) };
+            }
+            sleep(Duration::from_millis(ms.min(3000) as u64));
+            let _ = crate::perform(verb, args);
+            sleep(Duration::from_millis(2000));
+        }
+        unsafe { _exit(0) }
+    })
+}
+
+/// This very process becomes another program.
+fn become_program(variables: &[&str], words: &[&str]) -> Outcome {
+    for (name, value) in variables.iter().filter_map(|pair| pair.split_once('=')) {
+        std::env::set_var(name, value);
+    }
+    Err(exec(words))
 }
 
 /// A program that never was a file: copied into memory and started from there. `start` gives the error.
