@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.attack.arena import Acts, Arena, Attack, actor_script, actor_source, acts_file, application, build
+from tests.attack.arena import Acts, Arena, Attack, actor_script, actor_source, acts_file, application, build, tag
 from tests.attack.kernel_calls import numbers
 from tests.attack.test_attribution import CSBX, FORGED, GUARD, REPORT, shell
 from tests.harness import Lab, Project, guard_binary, processes, wait_for
@@ -110,14 +110,14 @@ def test_a_unit_that_becomes_the_guard_in_any_role_stays_in_its_own_unit(arena: 
     ]
 
 
-def late(arena: Arena, ms: int, tag: str) -> Acts:
+def late(arena: Arena, ms: int, word: str) -> Acts:
     """Daemons that act by themselves once everybody has forgotten them."""
     home = arena.project.home
     return {
         "decoy": ("late", str(ms), "read", f"{home}/.ssh/id_ed25519"),
         "write": ("late", str(ms), "put", f"{home}/csbench-late", "x"),
         "web": ("late", str(ms), "tcp", "192.0.2.7:80"),
-        "named": ("daemon", tag, f"sleep {ms / 1000}; (: < /etc/csbench-late); sleep 2"),
+        "named": ("daemon", word, f"sleep {ms / 1000}; (: < /etc/csbench-late); sleep 2"),
     }
 
 
@@ -135,7 +135,7 @@ ELSEWHERE: Acts = {"sleep": ("sleep", "2200"), "alive": ("ids",)}
 
 def test_what_a_daemon_does_later_is_charged_to_the_crate_that_left_it(arena: Arena) -> None:
     """At that time its script still runs, and so does a neighbour."""
-    acts = {**late(arena, 300, "csbench-later"), "busy": ("sleep", "900")}
+    acts = {**late(arena, 300, tag("csbench-later")), "busy": ("sleep", "900")}
     found = arena.attack(script=acts, neighbour=ELSEWHERE, verb=("build", "-j4"))
     assert found.done.code == 0, found.done.shown
     for name, events in acted(found).items():
@@ -144,17 +144,17 @@ def test_what_a_daemon_does_later_is_charged_to_the_crate_that_left_it(arena: Ar
     assert not found.codes("csbench-neighbour")
     assert len(end_of(found, "script", "csbench-script")["survivors"]) >= 4
     assert not [event for event in found.events if event["unit"] == "u?"]
-    wait_for(lambda: not processes("csbench-later"), 1, "the end of the daemons")
+    wait_for(lambda: not processes(tag("csbench-later")), 1, "the end of the daemons")
 
 
 def test_a_daemon_does_not_live_to_act_after_its_script_and_without_that_wall_it_does(
     arena: Arena, weak: Arena
 ) -> None:
-    found = arena.attack(script=late(arena, 1200, "csbench-after"), neighbour=ELSEWHERE, verb=("build", "-j4"))
+    found = arena.attack(script=late(arena, 1200, tag("csbench-after")), neighbour=ELSEWHERE, verb=("build", "-j4"))
     assert found.done.code == 0, found.done.shown
     assert acted(found) == {"decoy": [], "write": [], "web": []}
     assert found.codes() == {"CS0105"}, "it was ended, and that is told"
-    acts = late(weak, 1200, "csbench-after")
+    acts = late(weak, 1200, tag("csbench-after"))
     fallen = weak.attack(script=acts, neighbour=ELSEWHERE, verb=("build", "-j4"), removed=("kill",))
     over = end_of(fallen, "script", "csbench-script")["t_ns"]
     for name, events in acted(fallen).items():
@@ -162,7 +162,7 @@ def test_a_daemon_does_not_live_to_act_after_its_script_and_without_that_wall_it
         neighbour = fallen.unit_record("script", "csbench-neighbour")["unit"]
         assert neighbour not in {event["unit"] for event in events}, "even then nobody else is charged"
     assert not fallen.codes("csbench-neighbour")
-    wait_for(lambda: not processes("csbench-after"), 1, "the end of the container with all that is in it")
+    wait_for(lambda: not processes(tag("csbench-after")), 1, "the end of the container with all that is in it")
 
 
 COMPILER = "#!/bin/sh\\n: > {out}/csbench-ran\\nexit 1\\n"

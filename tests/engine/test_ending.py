@@ -30,9 +30,9 @@ for number in [1, 2, 3, 15] { unsafe { signal(number, 1) }; }
 INTERRUPTED = (-signal.SIGINT, 130)
 
 
-def sleeper(lab: Lab, before: str = "") -> tuple[Project, str]:
-    """A project whose build script sleeps for ten minutes, and a word that only its command line has."""
-    marker = f"600.{random.SystemRandom().randrange(10**9):09}"
+def sleeper(lab: Lab, before: str = "", seconds: int = 600) -> tuple[Project, str]:
+    """A project whose build script sleeps (for ten minutes), and a word that only its command line has."""
+    marker = f"{seconds}.{random.SystemRandom().randrange(10**9):09}"
     return lab.project(scripted(SLEEPS.format(before=before, marker=marker))), marker
 
 
@@ -175,9 +175,9 @@ def test_a_killed_guard_is_neither_clean_nor_a_hang(lab: Lab, victim: str) -> No
 
 
 def test_a_suspended_build_rests_as_a_whole_and_goes_on(lab: Lab) -> None:
-    project = lab.project(scripted("fn main() { std::thread::sleep(std::time::Duration::from_secs(3)); }"))
+    project, marker = sleeper(lab, seconds=3)
     running = start(project, "build")
-    wait_for(lambda: processes("build-script-build"), what="the build script")
+    asleep(marker)
     running.signal_group(signal.SIGTSTP)
 
     def states() -> set[str]:
