@@ -423,13 +423,13 @@ fn identity(role: Role, path: &[u8], argv: &[Vec<u8>], env: &[Vec<u8>]) -> Ident
     match role {
         Role::Rustc | Role::Rustdoc | Role::Probe => {
             let args = parse_args(role, argv);
+            found.incremental = args.own_incremental();
             if !args.crate_name.is_empty() {
                 found.crate_name = args.crate_name;
             }
             found.crate_types = args.crate_types;
             found.out_dir = args.out_dir;
             found.extra = args.extra;
-            found.incremental = args.incremental;
             found.macros = args.macros;
             found.input = args.input;
         }
