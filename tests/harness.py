@@ -467,6 +467,11 @@ def sysroot() -> Path:
     return Path(printed.stdout.strip())
 
 
+def has_rustup() -> bool:
+    """Whether `cargo` is rustup's, which obeys the `rust-toolchain` files of a tree."""
+    return shutil.which("rustup") is not None
+
+
 @functools.cache
 def host_triple() -> str:
     """The triple that the default toolchain runs on."""

@@ -322,20 +322,18 @@ fn variables(text: &str) -> String {
     names.join(" ")
 }
 
-/// Children that all live at the same time for a moment.
+/// Children that all live at the same time for a moment; those that could be made, where there may be no more.
 fn fork_many(count: usize, ms: usize) -> Outcome {
-    let mut children = Vec::new();
-    for _ in 0..count {
-        children.push(
-            Command::new("/bin/sleep")
-                .arg(format!("{}.{:03}", ms / 1000, ms % 1000))
-                .spawn()?,
-        );
-    }
-    for mut child in children {
+    let time = format!("{}.{:03}", ms / 1000, ms % 1000);
+    let begin = |_| Command::new("/bin/sleep").arg(&time).spawn();
+    let (made, failed): (Vec<_>, Vec<_>) = (0..count).map(begin).partition(Result::is_ok);
+    for mut child in made.into_iter().flatten() {
         child.wait()?;
     }
-    Ok(String::new())
+    failed
+        .into_iter()
+        .next()
+        .map_or_else(|| Ok(String::new()), |first| first.map(|_| String::new()))
 }
 
 /// Memory that is really touched, held for a moment.
