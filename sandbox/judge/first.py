@@ -180,7 +180,8 @@ class Judge:
             return None
         if event.get("note") == "set-id":
             return self._add("CS0106", event["unit"], path, f"tried to make {path} a set-id program", event)
-        for place in places:
+        # A hard link changes nothing of what it leads to, but would be a second name for it.
+        for place in (*places, text(event.get("path"))):
             if place in self._decoys:
                 return self._add("CS0101", event["unit"], place, f"tried to {event['kind']} {place}", event)
         unit = self._units.get(text(event.get("unit")), {})

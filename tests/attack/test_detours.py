@@ -114,6 +114,7 @@ def changes(arena: Arena) -> Acts:
         "unlink": shell(made + "rm -f link/../.netrc"),
         "link": shell(made + "ln -f mine link/../.npmrc"),
         "symlink": shell(made + "ln -s mine link/../.pypirc"),
+        "hard-link": shell(made + "ln link/../.git-credentials one"),
         "end": ("symlink", f"{home}/.profile", "{tmp}/csbench-end"),
         "truncate": ("truncate", "{tmp}/csbench-end"),
     }
@@ -125,7 +126,7 @@ def test_a_change_by_a_detour_is_refused_and_named_by_the_place_it_would_have_ch
     acts = changes(arena)
     home = f"{arena.project.home}/"
     goals = {name: f"{home}{acts[name][-1].rpartition('/')[2]}" for name in acts if acts[name][0] == "run"}
-    goals["rename-from"], goals["truncate"] = f"{home}.zshrc", f"{home}.profile"
+    goals |= {"rename-from": f"{home}.zshrc", "truncate": f"{home}.profile", "hard-link": f"{home}.git-credentials"}
     found = arena.attack(script=acts, macro=acts)
     assert found.done.code == 0, found.done.shown
     for told, package in ((found.script, "csbench-script"), (found.macro, "csbench-consumer")):
