@@ -70,6 +70,7 @@ class Lab:
 
     base: Path
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(10**9)))
+    made: list[Project] = field(default_factory=list)
 
     @property
     def cache(self) -> Path:
@@ -81,7 +82,16 @@ class Lab:
         made = Project(self, home, home / name, user or me())
         made.dir.mkdir(parents=True)
         made.write(files)
+        self.made.append(made)
         return made
+
+    def forget(self, made: Sequence[Project]) -> None:
+        """Remove projects with all that their builds left, unless somebody wants to look at them."""
+        if os.environ.get("CARGO_SANDBOX_TEST_KEEP"):
+            return
+        for project in made:
+            self.made.remove(project)
+            remove_tree(project.home)
 
 
 @dataclass(slots=True)
@@ -457,6 +467,11 @@ def sysroot() -> Path:
     return Path(printed.stdout.strip())
 
 
+def has_rustup() -> bool:
+    """Whether `cargo` is rustup's, which obeys the `rust-toolchain` files of a tree."""
+    return shutil.which("rustup") is not None
+
+
 @functools.cache
 def host_triple() -> str:
     """The triple that the default toolchain runs on."""
@@ -505,9 +520,14 @@ def session() -> Iterator[Lab]:
         if os.environ.get("CARGO_SANDBOX_TEST_KEEP"):
             print(f"kept: {base}", file=sys.stderr)
         else:
-            for folder, _, _ in os.walk(base):
-                os.chmod(folder, 0o755)
-            shutil.rmtree(base)
+            remove_tree(base)
+
+
+def remove_tree(top: Path) -> None:
+    """Remove a folder with everything in it, closed folders too."""
+    for folder, _, _ in os.walk(top):
+        os.chmod(folder, 0o755)
+    shutil.rmtree(top)
 
 
 def ordinary_user(lab: Lab) -> User:

@@ -138,7 +138,9 @@ class Judge:
         self._programs[event.get("pid", 0)] = path
         if event.get("note") == "memfd":
             return self._add("CS0104", unit, path, "ran a program from memory, without a file", event)
-        scratch = self._scratch.get(path)
+        if event.get("note") == "deleted":
+            return self._add("CS0104", unit, path, "ran a program whose file it had deleted before", event)
+        scratch = self._scratch.get(text(event.get("path2")) or path)
         if scratch is None or self._is_compiler(scratch.program):
             return None
         if scratch.unit == unit:
@@ -162,6 +164,10 @@ class Judge:
             moved = self._scratch.pop(text(event.get("path")), None)
             if moved:
                 self._scratch[text(event.get("path2"))] = moved
+        if event.get("kind") == "link" and event.get("outcome") == "allowed" and len(self._scratch) < _MAX_SCRATCH:
+            named = self._scratch.get(text(event.get("path")))
+            if named:
+                self._scratch[text(event.get("path2"))] = named
         places = _places(event)
         path = places[0]
         if event.get("note") == "foreign output":
@@ -174,7 +180,8 @@ class Judge:
             return None
         if event.get("note") == "set-id":
             return self._add("CS0106", event["unit"], path, f"tried to make {path} a set-id program", event)
-        for place in places:
+        # A hard link changes nothing of what it leads to, but would be a second name for it.
+        for place in (*places, text(event.get("path"))):
             if place in self._decoys:
                 return self._add("CS0101", event["unit"], place, f"tried to {event['kind']} {place}", event)
         unit = self._units.get(text(event.get("unit")), {})

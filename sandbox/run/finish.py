@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from sandbox.judge.model import Finding, at_least
+from sandbox.run.pump import Ending
 from sandbox.trace.ledger import Ledger
+from sandbox.trace.seals import SealBreak
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +42,10 @@ def make_violators_stale(ledger: Ledger, owners: Iterable[tuple[str, Finding]]) 
     for key in {key for key, finding in owners if at_least(finding.severity, "high")}:
         if key in ledger.entries:
             ledger.make_stale(key)
+
+
+def was_about_to_run(broken: SealBreak, ran: Container[str], ending: Ending | None) -> bool:
+    """Whether an output is gone because the build was ended: cargo takes the old one away before it starts the
+    compiler that makes the new one. Nobody is to blame then, and the unit is built again."""
+    cut_short = ending is not None and bool(ending.limit or ending.stopped or ending.interrupted)
+    return cut_short and broken.what == "missing" and broken.key not in ran

@@ -17,7 +17,7 @@ from sandbox.errors import LimitExceeded
 from sandbox.judge.first import Judge
 from sandbox.judge.model import Completeness, Finding, RunResult, at_least, decide
 from sandbox.report import terminal
-from sandbox.run.finish import fresh_units, make_violators_stale
+from sandbox.run.finish import fresh_units, make_violators_stale, was_about_to_run
 from sandbox.run.invocation import Invocation
 from sandbox.run.ledger import OpenLedger, unit_of
 from sandbox.run.pump import Ending, Pump, Sinks
@@ -134,6 +134,9 @@ class LiveRun:
         ran = self._recorder.key_units
         keys = None if set(self._recorder.roles) - {"cargo", "probe"} else ran
         for broken in ledger.check(guard, keys, self._recorder.linked):
+            if was_about_to_run(broken, ran, ending):
+                ledger.make_stale(broken.key)
+                continue
             unit = {"unit": ran[broken.key][-1]} if broken.key in ran else unit_of(ledger.entries[broken.key])
             words = f"{broken.path} was {broken.what} after its unit had ended"
             self._judge.add_external("CS0108", unit, broken.path, words)

@@ -63,8 +63,9 @@ class Event(_Always, total=False):
     """One recorded act. Fields that do not apply are absent; readers pass over fields that they don't know.
 
     `seq` counts from 1 without a gap; `t_ns`: monotonic nanoseconds since the guard started; `pid`, `parent`: as seen
-    inside the container; `start`: the process's start in clock ticks (proc(5), stat field 22); `path`, `path2`:
-    absolute, without `..`, links not followed; `by`: who denied it; `errno`: the error's name.
+    inside the container; `start`: the process's start in clock ticks (proc(5), stat field 22); `path`: absolute,
+    without `..`, links not followed; `path2`: where links on that way lead, or the second place of an act that has two
+    (then links on both ways are followed), or a symbolic link's text; `by`: who denied it; `errno`: the error's name.
     """
 
     access: Literal["read", "write"]

@@ -33,7 +33,7 @@ class Accounts:
         self._top = build_dir.rstrip("/") + "/"
         self._folders: set[str] = {self._top + "tmp"}  # CARGO_TARGET_TMPDIR, which is the programs'
         self._outputs: dict[str, set[str]] = {}
-        self._crates: set[str] = set()
+        self._sharing: set[str] = set()  # crates without an incremental folder of their own
         self._paths: set[str] = set()
 
     def unit(self, start: Mapping[str, Any]) -> None:
@@ -46,7 +46,12 @@ class Accounts:
             return
         crate = str(start.get("crate") or "")
         self._outputs.setdefault(out_dir, set()).add(str(start.get("extra") or "") or crate)
-        self._crates.add(crate)
+        incremental = str(start.get("incremental") or "").rstrip("/")
+        match self._in_profile(incremental) if incremental.startswith(self._top) else []:
+            case ["incremental", _]:
+                self._folders.add(incremental)
+            case ["incremental"]:
+                self._sharing.add(crate)
 
     def event(self, event: Mapping[str, Any]) -> None:
         """An event: the paths in it were seen, as far as there is room for them (else `covers` says no)."""
@@ -65,7 +70,7 @@ class Accounts:
             case [".fingerprint"] | ["build", _, _, "fingerprint"]:
                 return True
             case ["incremental", name]:
-                return name.rpartition("-")[0] in self._crates
+                return name.rpartition("-")[0] in self._sharing or folder in self._folders
         return folder in self._folders
 
     def covers(self, path: str) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import itertools
 import re
+import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ CRATES = Path(__file__).parent / "crates"
 Acts = Mapping[str, Sequence[str]]
 
 _NONCE = itertools.count()
+_SESSION = secrets.token_hex(4)
 _TOLD = re.compile(r"^(?:cargo:)?csbench-([\w.-]+)=(.*)$", re.MULTILINE)
 _SCRIPT = 'fn main() {\n    csbench_actor::script(env!("CARGO_MANIFEST_DIR"));\n}\n'
 _VICTIM_SCRIPT = """\
@@ -43,6 +45,11 @@ pub fn act(_: TokenStream) -> TokenStream {
     TokenStream::new()
 }
 """
+
+
+def tag(name: str) -> str:
+    """A word for command lines, by which no other test session on this machine finds its processes."""
+    return f"{name}-{_SESSION}"
 
 
 def manifest(name: str, extra: str = "") -> str:
@@ -186,6 +193,7 @@ class Arena:
     def make(cls, lab: Lab, guard: Path, breakable: bool) -> Arena:
         """Copy the workspace, and build it once, so that there is something to attack."""
         project = lab.project(workspace())
+        lab.made.remove(project)  # it outlives the test that needs it first
         arena = cls(project, guard, breakable)
         done = arena.attack().done
         assert done.code == 0, done.shown

@@ -17,6 +17,7 @@ from tests.attack.arena import (
     build,
     manifest,
     outcomes,
+    tag,
 )
 from tests.harness import Lab, Project, guard_binary, processes, wait_for
 
@@ -216,7 +217,7 @@ def test_a_program_that_the_user_tests_cannot_pose_as_a_compiler(lab: Lab) -> No
         "kill": ("clone-parent", "0", "/bin/sh", "-c", "kill -USR1 2"),
         "child": ("run-with", count, *FORGED, GUARD, "/bin/sh", "-c", "cat /etc/csbench-child"),
         "web": ("tcp", "192.0.2.1:80"),
-        "daemon": ("daemon", "csbench-tested", "sleep 2.5"),
+        "daemon": ("daemon", tag("csbench-tested"), "sleep 2.5"),
     }
     files = application("csbench-innocent") | actor_source() | actor_script("csbench-innocent")
     files["Cargo.toml"] += '\n[dev-dependencies]\ncsbench-actor = { path = "csbench-actor" }\n'
@@ -231,7 +232,7 @@ def test_a_program_that_the_user_tests_cannot_pose_as_a_compiler(lab: Lab) -> No
     told = outcomes(done.stderr)
     assert set(told) == set(acts), done.shown
     assert told["web"] == "ENETUNREACH"
-    wait_for(lambda: not processes("csbench-tested"), 1, "the end of what the test left")
+    wait_for(lambda: not processes(tag("csbench-tested")), 1, "the end of what the test left")
     assert {"CS0102", "CS0105"} <= {entry["code"] for entry in done.run.findings()}
     program = done.units("program")
     assert len(program) == 1, [unit["role"] for unit in done.units()]

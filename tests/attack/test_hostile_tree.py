@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.attack.arena import manifest
-from tests.harness import Done, Lab, Project, host_triple, plain, sandboxed
+from tests.harness import Done, Lab, Project, has_rustup, host_triple, plain, sandboxed, sysroot
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
 
@@ -82,6 +82,8 @@ class Trap:
 def config(tree: Path) -> str:
     """Every key of a cargo configuration that makes cargo start a program, but `build.rustc` (see below)."""
     bin = tree / "bin"
+    # rustup's cargo calls the compiler by its whole path, another one needs to find it.
+    path = f"{bin}:/usr/bin:/bin" if has_rustup() else f"{sysroot()}/bin:{bin}:/usr/bin:/bin"
     return f"""\
 paths = ["{tree}/override"]
 
@@ -98,7 +100,7 @@ metadata = "evil"
 
 [env]
 RUSTC = {{ value = "{bin}/evil-rustc", force = true }}
-PATH = {{ value = "{bin}:/usr/bin:/bin", force = true }}
+PATH = {{ value = "{path}", force = true }}
 CSBENCH_TREE = "1"
 
 [target.{host_triple()}]
@@ -249,6 +251,10 @@ def test_a_toolchain_of_the_trees_own_is_refused(lab: Lab, marks: Path, kind: st
     trap.project.write(
         {"evil-toolchain/lib/keep": "", "rust-toolchain.toml": TOOLCHAINS[kind].format(dir=trap.project.dir)}
     )
+    if not has_rustup():
+        done = trap.run("build")
+        assert done.code == 0 and trap.sprung == [], "nobody obeys the file"
+        return
     for verb in (("build",), ("plan", "build")):
         done = trap.run(*verb)
         assert done.code == 121 and trap.sprung == [], done.shown
@@ -353,4 +359,7 @@ def test_a_pipe_in_a_files_place_keeps_nobody_waiting(lab: Lab, marks: Path, nam
     trap.project.remove(name)
     os.mkfifo(trap.project.dir / name)
     done = sandboxed(trap.project, "build", timeout=20)
+    if name == "rust-toolchain.toml" and not has_rustup():
+        assert done.code == 0, done.shown
+        return
     assert done.code in (101, 121) and name in done.stderr, done.shown

@@ -110,15 +110,3 @@ def test_a_new_kind_of_clone_and_unknown_calls_do_not_exist(arena: Arena) -> Non
     found = arena.attack(script=acts)
     assert {found.script[name] for name in acts} == {"ENOSYS"}
     assert found.done.code == 0 and not found.codes()
-
-
-def test_a_program_that_never_was_a_file_is_found(arena: Arena) -> None:
-    acts = {"memfd": ("memfd", "/bin/true"), "at": ("memfd-at", "/bin/true", str(numbers()["execveat"]))}
-    found = arena.attack(script=acts, macro={f"m-{name}": words for name, words in acts.items()})
-    assert {*found.script.values(), *found.macro.values()} == {"ok:exit 0"}, (
-        "it runs: memory is no wall, but it is seen"
-    )
-    for unit, package in ((found.script_unit, "csbench-script"), (found.macro_unit, "csbench-consumer")):
-        assert found.select(kind="memfd", unit=unit)
-        assert len(found.select(kind="exec", unit=unit, note="memfd")) == 2
-        assert "CS0104" in found.codes(package)

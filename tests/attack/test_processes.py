@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.attack.arena import Acts, Arena, Attack
+from tests.attack.arena import Acts, Arena, Attack, tag
 from tests.attack.kernel_calls import numbers
 from tests.harness import processes, wait_for
 
@@ -164,39 +164,41 @@ def test_only_the_three_standard_descriptors_reach_a_build_script(arena: Arena) 
     assert f"7={secret}" in without.stdout + without.stderr, "without a sandbox the secret is there"
 
 
-def survivors(tag: str) -> Acts:
+def survivors(word: str) -> Acts:
     """A process that ran away from its script: two forks, a session of its own, no descriptors."""
-    return {"daemon": ("daemon", tag, "trap '' TERM HUP; sleep 2.9"), "plain": ("daemon", f"{tag}-second", "sleep 2.8")}
+    return {"daemon": ("daemon", word, "trap '' TERM HUP; sleep 2.9"), "plain": ("daemon", f"{word}-2", "sleep 2.8")}
 
 
 def test_what_a_script_or_a_macro_leaves_behind_is_found_recorded_and_ended(arena: Arena) -> None:
-    found = arena.attack(script=survivors("csbench-daemon-s"), macro=survivors("csbench-daemon-m"))
+    words = {"script": tag("csbench-daemon-s"), "rustc": tag("csbench-daemon-m")}
+    found = arena.attack(script=survivors(words["script"]), macro=survivors(words["rustc"]))
     assert found.done.code == 0, found.done.shown
-    wait_for(lambda: not processes("csbench-daemon"), 1, "the end of the daemons")
-    for role, package, tag in (("script", "csbench-script", "s"), ("rustc", "csbench-consumer", "m")):
+    wait_for(lambda: not any(map(processes, words.values())), 1, "the end of the daemons")
+    for role, package in (("script", "csbench-script"), ("rustc", "csbench-consumer")):
         end = found.unit_record(role, package)["end"]
         left = {" ".join(survivor["argv"]) for survivor in end["survivors"]}
-        assert {name for name in left if f"csbench-daemon-{tag}" in name}, left
-        assert f"csbench-daemon-{tag}-second" in " ".join(left)
+        assert {name for name in left if name.endswith(words[role])}, left
+        assert f"{words[role]}-2" in " ".join(left)
         assert "CS0105" in found.codes(package)
 
 
 def test_without_that_wall_they_live_on_beside_the_build(weak: Arena) -> None:
-    acts = {"daemon": ("daemon", "csbench-daemon-k", "sleep 2.7"), "sleep": ("ids",)}
+    acts = {"daemon": ("daemon", tag("csbench-daemon-k"), "sleep 2.7"), "sleep": ("ids",)}
     found = weak.attack(script=acts, removed=("kill",))
     assert found.unit_record("script", "csbench-script")["end"]["survivors"] == []
-    wait_for(lambda: not processes("csbench-daemon"), 1, "the end of the container with all that is in it")
+    wait_for(lambda: not processes(tag("csbench-daemon-k")), 1, "the end of the container with all that is in it")
 
 
 def test_a_chain_of_processes_that_forks_faster_than_it_is_killed_ends_too(arena: Arena) -> None:
-    found = arena.attack(script={"chain": ("fork-chain", "csbench-chain", "1000")})
+    found = arena.attack(script={"chain": ("fork-chain", tag("csbench-chain"), "1000")})
     assert found.script["chain"] == "ok:exit 0"
     assert "CS0105" in found.codes("csbench-script")
-    wait_for(lambda: not processes("csbench-chain"), 1, "the end of the chain")
+    wait_for(lambda: not processes(tag("csbench-chain")), 1, "the end of the chain")
 
 
 def test_a_role_that_is_told_to_end_takes_its_unit_along(arena: Arena) -> None:
     """The processes of a build that is over are gone, even those that ignore every signal they can."""
-    found: Attack = arena.attack(script={"stubborn": ("daemon", "csbench-stubborn", "trap '' 1 2 3 13 15; sleep 2.6")})
+    word = tag("csbench-stubborn")
+    found: Attack = arena.attack(script={"stubborn": ("daemon", word, "trap '' 1 2 3 13 15; sleep 2.6")})
     assert found.done.code == 0
-    assert not processes("csbench-stubborn")
+    assert not processes(word)

@@ -75,15 +75,33 @@ def test_with_the_record_blind_the_seal_still_finds_it_and_without_seals_nobody_
     assert weak.attack().done.code == 0
 
 
-def test_a_macro_cannot_slip_something_into_another_members_incremental_cache_unseen(lab: Lab) -> None:
-    arena, env = Arena(lab.project(workspace()), guard_binary(), breakable=False), {"CARGO_INCREMENTAL": "1"}
+def test_nobody_writes_into_another_members_incremental_cache(lab: Lab, breakable_guard: Path) -> None:
+    """rustc links the objects that it finds there, and nothing seals them."""
+    env = {"CARGO_INCREMENTAL": "1"}
+    arena = Arena(lab.project(workspace()), breakable_guard, breakable=True)
     assert arena.attack(env=env).done.code == 0
     incremental = arena.project.target / ".cargo-sandbox/build/debug/incremental"
-    inner = next(path for path in incremental.glob("csbench_victim-*/s-*/*") if path.is_file())
-    found = arena.attack(macro={"change": ("append", str(inner), "csbench")}, env=env)
-    assert found.macro["change"] in ("ok", "EACCES")
-    if found.macro["change"] == "ok":
-        assert "CS0112" in found.codes("csbench-consumer"), found.codes()
+    inner = next(path for path in incremental.glob("csbench_victim-*/csbench_victim-*/s-*/*.o") if path.is_file())
+    folder = next(incremental.glob("csbench_victim-*"))
+    content = inner.read_bytes()
+    acts = {
+        "change": ("append", str(inner), "csbench"),
+        "replace": ("rename", str(inner), f"{inner}.old"),
+        "new": ("put", f"{folder}/csbench", "x"),
+        "beside": ("mkdir", f"{incremental}/csbench-new"),
+    }
+    found = arena.attack(script=acts, macro=acts, env=env)
+    for told in (found.script, found.macro):
+        assert set(told.values()) == {"EACCES"}, told
+    assert inner.read_bytes() == content
+    for package in ("csbench-script", "csbench-consumer"):
+        subjects = {entry["subject"] for entry in found.run.findings("CS0103") if entry["package"] == package}
+        assert subjects == {str(inner), f"{inner}.old", f"{folder}/csbench", f"{incremental}/csbench-new"}
+    # Nothing has changed, so the next build says the same.
+    again = Attack(build(arena.project, arena.guard, "build", options=("--deny", "never", *REPORT), env=env))
+    assert summary(again) == summary(found) and again.run.result["verdict"] == "violation", again.done.shown
+    fallen = arena.attack(macro={"change": acts["change"]}, env=env, removed=("landlock",))
+    assert fallen.macro["change"] == "ok" and inner.read_bytes() != content
 
 
 def test_a_build_dir_that_something_else_touched_is_noticed_and_built_again(arena: Arena) -> None:

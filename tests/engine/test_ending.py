@@ -30,9 +30,9 @@ for number in [1, 2, 3, 15] { unsafe { signal(number, 1) }; }
 INTERRUPTED = (-signal.SIGINT, 130)
 
 
-def sleeper(lab: Lab, before: str = "") -> tuple[Project, str]:
-    """A project whose build script sleeps for ten minutes, and a word that only its command line has."""
-    marker = f"600.{random.SystemRandom().randrange(10**9):09}"
+def sleeper(lab: Lab, before: str = "", seconds: int = 600) -> tuple[Project, str]:
+    """A project whose build script sleeps (for ten minutes), and a word that only its command line has."""
+    marker = f"{seconds}.{random.SystemRandom().randrange(10**9):09}"
     return lab.project(scripted(SLEEPS.format(before=before, marker=marker))), marker
 
 
@@ -143,8 +143,11 @@ def test_too_many_processes_or_too_much_memory_end_the_build(lab: Lab) -> None:
     fork = 'for _ in 0..60 { std::process::Command::new("sleep").arg("600").spawn().unwrap(); }'
     project, marker = sleeper(lab, fork)
     done = sandboxed(project, "build", options=["--process-limit", "40"], timeout=60)
-    assert done.code == 124, done.shown
-    assert "--process-limit" in done.stderr
+    if os.geteuid() == 0:
+        assert done.code == 124 and "--process-limit" in done.stderr, done.shown
+    else:
+        # Of an ordinary user the kernel itself refuses one more process, and the script fails.
+        assert done.code == 120 and "Resource temporarily unavailable" in done.stderr, done.shown
     assert_nothing_left(project, marker)
     project, marker = sleeper(lab, "let held = vec![1u8; 600 << 20]; std::hint::black_box(&held);")
     done = sandboxed(project, "build", options=["--memory-limit", "300M"], timeout=60)
@@ -175,9 +178,9 @@ def test_a_killed_guard_is_neither_clean_nor_a_hang(lab: Lab, victim: str) -> No
 
 
 def test_a_suspended_build_rests_as_a_whole_and_goes_on(lab: Lab) -> None:
-    project = lab.project(scripted("fn main() { std::thread::sleep(std::time::Duration::from_secs(3)); }"))
+    project, marker = sleeper(lab, seconds=3)
     running = start(project, "build")
-    wait_for(lambda: processes("build-script-build"), what="the build script")
+    asleep(marker)
     running.signal_group(signal.SIGTSTP)
 
     def states() -> set[str]:

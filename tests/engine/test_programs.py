@@ -124,7 +124,9 @@ fn starts_children() {
 fn writes_where_cargo_says() {
     let place = format!("{}/file", env!("CARGO_TARGET_TMPDIR"));
     fs::write(&place, "x").unwrap();
-    fs::write(env::temp_dir().join("file"), "x").unwrap();
+    let scratch = env::temp_dir().join(format!("csbench-{}", std::process::id()));
+    fs::write(&scratch, "x").unwrap();
+    fs::remove_file(scratch).unwrap();
     fs::remove_file(place).unwrap();
 }
 """

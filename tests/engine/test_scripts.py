@@ -102,7 +102,7 @@ fn main() {
     fs::hard_link(format!("{out}/d"), format!("{out}/e")).unwrap();
     std::os::unix::fs::symlink("d", format!("{out}/f")).unwrap();
     fs::remove_dir_all(format!("{out}/a")).unwrap();
-    let scratch = env::temp_dir().join("scratch");
+    let scratch = env::temp_dir().join(format!("csbench-{}", std::process::id()));
     fs::write(&scratch, "y").unwrap();
     fs::remove_file(&scratch).unwrap();
     let mut input = String::new();

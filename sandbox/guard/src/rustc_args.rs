@@ -3,9 +3,12 @@
 //! Forms: `--flag value`, `--flag=value`, `-C key=value`, `-Ckey=value`; rustc_driver's `args.rs` tells that
 //! `@path` is replaced by the file's lines.
 
+use crate::paths;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+const INCREMENTAL: &[u8] = b"incremental=";
 
 /// The values found; absent ones are empty.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -16,7 +19,10 @@ pub struct RustcArgs {
     pub out_dir: Vec<u8>,
     /// `-C extra-filename`, with its leading dash.
     pub extra: Vec<u8>,
+    /// `-C incremental`: the folder that the caches of all crates lie in.
     pub incremental: Vec<u8>,
+    /// Whether that stands in an argument file, where nobody can change it.
+    incremental_in_file: bool,
     /// Shared objects among `--extern`: proc macros.
     pub macros: Vec<Vec<u8>>,
     /// The first positional argument that ends in `.rs`.
@@ -33,13 +39,16 @@ pub fn parse<'a>(
     read: impl Fn(&[u8]) -> Option<Vec<u8>>,
 ) -> RustcArgs {
     let mut plain: Vec<Vec<u8>> = Vec::new();
+    let mut found = RustcArgs::default();
     for arg in args {
         match arg.strip_prefix(b"@").and_then(&read) {
-            Some(text) => plain.extend(text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec)),
+            Some(text) => {
+                found.incremental_in_file |= paths::contains(&text, INCREMENTAL);
+                plain.extend(text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec));
+            }
             None => plain.push(arg.to_vec()),
         }
     }
-    let mut found = RustcArgs::default();
     let mut rest = plain.iter().map(Vec::as_slice);
     while let Some(arg) = rest.next() {
         let (flag, value) = split(arg);
@@ -137,6 +146,24 @@ impl RustcArgs {
         wants(b"metadata") && !wants(b"link")
     }
 
+    /// The folder for this unit's own incremental cache, empty when it uses none. rustc links what it finds there, so
+    /// nobody else may write it. (From an argument file it stays the folder that all share.)
+    pub fn own_incremental(&self) -> Vec<u8> {
+        if self.incremental.is_empty() || self.incremental_in_file {
+            return self.incremental.clone();
+        }
+        [&self.incremental[..], b"/", &self.crate_name, &self.extra].concat()
+    }
+
+    /// An argument of this line as it has to be for `own_incremental`; None when it stays as it is.
+    pub fn with_own_incremental(&self, arg: &[u8]) -> Option<Vec<u8>> {
+        let whole = [INCREMENTAL, &self.incremental].concat();
+        let before = arg.strip_suffix(&whole[..])?;
+        let is_flag = matches!(before, b"" | b"-C" | b"--codegen=");
+        (is_flag && !self.incremental.is_empty())
+            .then(|| [before, INCREMENTAL, &self.own_incremental()].concat())
+    }
+
     fn take(&mut self, flag: &[u8], value: &[u8]) {
         match flag {
             b"--crate-name" => self.crate_name = value.to_vec(),
@@ -157,7 +184,7 @@ impl RustcArgs {
             b"-C" | b"--codegen" => {
                 if let Some(value) = value.strip_prefix(b"extra-filename=") {
                     self.extra = value.to_vec();
-                } else if let Some(value) = value.strip_prefix(b"incremental=") {
+                } else if let Some(value) = value.strip_prefix(INCREMENTAL) {
                     self.incremental = value.to_vec();
                 }
             }
@@ -191,6 +218,7 @@ mod tests {
             out_dir: b"/o".to_vec(),
             extra: b"-8d".to_vec(),
             incremental: b"/i".to_vec(),
+            incremental_in_file: false,
             macros: vec![b"/d/libm-1.so".to_vec()],
             input: b"src/lib.rs".to_vec(),
             emit: vec![b"dep-info".to_vec(), b"metadata".to_vec()],
@@ -239,6 +267,28 @@ mod tests {
         ] {
             assert!(!piped(line), "{line}");
         }
+    }
+
+    #[test]
+    fn each_unit_has_an_incremental_folder_of_its_own() {
+        let found = parsed("--crate-name a -C extra-filename=-8d -C incremental=/i");
+        assert_eq!(found.own_incremental(), b"/i/a-8d");
+        for (arg, wanted) in [
+            ("incremental=/i", Some("incremental=/i/a-8d")),
+            ("-Cincremental=/i", Some("-Cincremental=/i/a-8d")),
+            (
+                "--codegen=incremental=/i",
+                Some("--codegen=incremental=/i/a-8d"),
+            ),
+            ("--cfg=incremental=/i", None),
+            ("incremental=/i/b", None),
+        ] {
+            let made = found.with_own_incremental(arg.as_bytes());
+            assert_eq!(made.as_deref(), wanted.map(str::as_bytes), "{arg}");
+        }
+        assert_eq!(parsed("--crate-name a").own_incremental(), b"");
+        let filed = parse([&b"@args"[..]], |_| Some(b"-C\nincremental=/i".to_vec()));
+        assert_eq!(filed.own_incremental(), b"/i");
     }
 
     #[test]

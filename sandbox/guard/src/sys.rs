@@ -258,10 +258,15 @@ pub fn all_processes() -> Vec<u32> {
 
 /// readlink(2) into `out`; false when it fails or the target is longer than `PATH_MAX`.
 pub fn read_link(path: &CStr, out: &mut Vec<u8>) -> bool {
+    read_link_at(libc::AT_FDCWD, path, out)
+}
+
+/// readlinkat(2), from an open folder.
+pub fn read_link_at(folder: RawFd, path: &CStr, out: &mut Vec<u8>) -> bool {
     out.clear();
     out.reserve(4096);
     // SAFETY: `out` has room for the 4096 bytes that the call may write.
-    let count = unsafe { libc::readlink(path.as_ptr(), out.as_mut_ptr().cast(), 4096) };
+    let count = unsafe { libc::readlinkat(folder, path.as_ptr(), out.as_mut_ptr().cast(), 4096) };
     match usize::try_from(count) {
         Ok(count) if count < 4096 => {
             // SAFETY: the call wrote `count` bytes.
@@ -270,6 +275,15 @@ pub fn read_link(path: &CStr, out: &mut Vec<u8>) -> bool {
         }
         _ => false,
     }
+}
+
+/// Open a folder as a mere place, seen from an open one.
+pub fn open_folder(from: RawFd, path: &CStr) -> io::Result<OwnedFd> {
+    let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+    // SAFETY: `path` is a C string.
+    let fd = check_int(unsafe { libc::openat(from, path.as_ptr(), flags) })?;
+    // SAFETY: a fresh descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// lstat(2), None when there is nothing at the path.

@@ -139,6 +139,18 @@ def test_running_from_memory_is_found() -> None:
     assert code(judge(), event("exec", path="/memfd:x (deleted)", argv=["x"], note="memfd")) == ["CS0104"]
 
 
+def test_running_a_file_that_was_deleted_before_is_found() -> None:
+    assert code(judge(), event("exec", path="/tmp/x (deleted)", argv=["x"], note="deleted")) == ["CS0104"]
+
+
+def test_a_dropped_program_is_known_by_a_second_name_and_through_a_link() -> None:
+    drop = event("open", access="write", path="/tmp/x")
+    linked = event("link", path="/tmp/x", path2="/tmp/y")
+    assert code(judge(), drop, linked, event("exec", path="/tmp/y")) == ["CS0104"]
+    assert code(judge(), drop, event("exec", path="/proc/self/cwd/x", path2="/tmp/x")) == ["CS0104"]
+    assert code(judge(), drop, event("link", path="/tmp/z", path2="/tmp/y"), event("exec", path="/tmp/y")) == []
+
+
 def test_a_survivor_is_found() -> None:
     made = judge()
     made.unit({"event": "end", "unit": "u1", "survivors": [{"pid": 9, "argv": ["sleep", "99"]}]})

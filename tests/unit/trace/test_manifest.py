@@ -34,7 +34,8 @@ def missed(top: Path, accounts: Accounts | None = None, since_ns: int = 0) -> li
 
 
 def compile_unit(top: Path, out_dir: str, crate: str, extra: str = f"-{H}") -> dict[str, object]:
-    return {"role": "rustc", "crate": crate, "extra": extra, "out_dir": f"{top}/{out_dir}"}
+    cache = f"{top}/debug/incremental/{crate}{extra}"
+    return {"role": "rustc", "crate": crate, "extra": extra, "out_dir": f"{top}/{out_dir}", "incremental": cache}
 
 
 def test_cargo_answers_for_its_own_files_in_both_layouts(top: Path) -> None:
@@ -71,13 +72,16 @@ def test_a_unit_answers_for_its_outputs_and_for_no_others(top: Path) -> None:
     own = [f"debug/deps/{name}" for name in (f"libapp-{H}.rlib", f"app-{H}.d", f"app-{H}.1a2b.rcgu.o")]
     own += [
         f"debug/build/app-{H}/out/deep/made.rs",
-        "debug/incremental/app-3x9/s-1/query.bin",
+        f"debug/incremental/app-{H}/app-3x9/s-1/query.bin",
+        "debug/incremental/plain/plain-3x9/s-1/query.bin",
+        "debug/incremental/shared-3x9/s-1/query.bin",
         "debug/deps/libplain.so",
     ]
     foreign = [
         "debug/deps/libother-fedcba9876543210.rlib",
         "debug/deps/libplainer.so",
-        "debug/incremental/other-3x9/s-1/query.bin",
+        "debug/incremental/app-3x9/s-1/query.bin",
+        f"debug/incremental/other-{H}/other-3x9/s-1/query.bin",
         "debug/build/other-fedcba9876543210/out/made.rs",
         f"debug/examples/app-{H}",
     ]
@@ -85,6 +89,7 @@ def test_a_unit_answers_for_its_outputs_and_for_no_others(top: Path) -> None:
     accounts = Accounts(str(top))
     accounts.unit(compile_unit(top, "debug/deps", "app"))
     accounts.unit(compile_unit(top, "debug/deps", "plain", extra=""))
+    accounts.unit(compile_unit(top, "debug/deps", "shared") | {"incremental": f"{top}/debug/incremental"})
     accounts.unit({"role": "script", "out_dir": f"{top}/debug/build/app-{H}/out"})
     assert missed(top, accounts) == sorted(foreign)
 

@@ -3,8 +3,8 @@
 use super::event::Event;
 use super::guard::{Answer, Call, Guard};
 use super::memory::{self, Strings};
-use super::process::CARGO;
-use super::real;
+use super::process::{Caller, CARGO};
+use super::real::{self, Lead};
 use super::resolve::NoPath;
 use super::unit::{Identity, Role};
 use crate::paths;
@@ -69,7 +69,8 @@ impl Guard {
         if is_top && self.cargo_is_top() {
             return self.exec_by_top(call, &asked);
         }
-        if from_cargo && !is_top {
+        let believed = asked.path == GUARD && self.settings.broken("descent");
+        if (from_cargo || believed) && !is_top {
             return self.exec_by_child(call, &asked, argv, envp);
         }
         if call.caller.guarding {
@@ -101,10 +102,8 @@ impl Guard {
             }
             return Err(self.without_path(call, error, "exec"));
         }
-        let mut note = None;
-        if flags & libc::AT_EMPTY_PATH != 0 || is_descriptor(&path) {
-            note = resolve_descriptor(call.caller.tid, call.caller.pid, &mut path);
-        }
+        let held = flags & libc::AT_EMPTY_PATH != 0 && self.is_bare();
+        let (real, mut note) = lead(call.caller, &mut path, held.then_some(at & 0xffff_ffff));
         if note.is_none() && sys::lstat(&path).is_none() {
             // A search through PATH tries several; the kernel will say that nothing is there.
             note = Some("absent");
@@ -128,7 +127,6 @@ impl Guard {
             };
             return Err(self.deny(call.caller, libc::EACCES, &closed));
         }
-        let real = real::real(call.caller.view(), &path, false);
         Ok(Asked {
             path,
             real,
@@ -359,28 +357,41 @@ fn is_descriptor(path: &[u8]) -> bool {
         || (path.starts_with(b"/proc/") && paths::file_name(paths::parent(path)) == b"fd")
 }
 
-/// Put in what the descriptor stands for; tells if that is a file in memory.
-fn resolve_descriptor(tid: u32, pid: u32, path: &mut Vec<u8>) -> Option<&'static str> {
-    if is_descriptor(path) {
-        let own = path.starts_with(b"/dev/fd/")
-            || path.starts_with(b"/proc/self/")
-            || path.starts_with(b"/proc/thread-self/");
-        let number =
-            sys::number(paths::file_name(path)).and_then(|number| i32::try_from(number).ok())?;
-        let owner = if own {
-            tid
-        } else {
-            let part = path["/proc/".len()..].split(|byte| *byte == b'/').next();
-            part.and_then(sys::number)
-                .and_then(|owner| u32::try_from(owner).ok())
-                .unwrap_or(pid)
-        };
-        let mut target = Vec::new();
-        if super::resolve::link(owner, number, &mut target) {
-            *path = target;
+/// Where the program really is, if that is elsewhere, and a note on one that is nowhere. A path that only names a
+/// descriptor becomes what that stands for; `held` is the descriptor when there is no path at all.
+fn lead(
+    caller: &Caller,
+    path: &mut Vec<u8>,
+    held: Option<u64>,
+) -> (Option<Vec<u8>>, Option<&'static str>) {
+    let descriptor = held.map(|at| format!("/proc/{}/fd/{at}", caller.pid).into_bytes());
+    let led = real::lead(caller.view(), descriptor.as_ref().unwrap_or(path), false);
+    let bare = held.is_some() || is_descriptor(path);
+    match led {
+        Lead::Same => (None, None),
+        Lead::Place(place) if bare => {
+            *path = place;
+            (None, None)
+        }
+        Lead::Place(place) => (Some(place), None),
+        Lead::Nowhere(text) => {
+            let note = nowhere(&text);
+            if bare {
+                *path = text;
+                (None, note)
+            } else {
+                (Some(text), note)
+            }
         }
     }
-    path.starts_with(b"/memfd:").then_some("memfd")
+}
+
+/// What kind of file has no place.
+fn nowhere(text: &[u8]) -> Option<&'static str> {
+    if text.starts_with(b"/memfd:") {
+        return Some("memfd");
+    }
+    text.starts_with(b"/").then_some("deleted")
 }
 
 /// The value of a variable in "K=V" strings.
@@ -412,13 +423,13 @@ fn identity(role: Role, path: &[u8], argv: &[Vec<u8>], env: &[Vec<u8>]) -> Ident
     match role {
         Role::Rustc | Role::Rustdoc | Role::Probe => {
             let args = parse_args(role, argv);
+            found.incremental = args.own_incremental();
             if !args.crate_name.is_empty() {
                 found.crate_name = args.crate_name;
             }
             found.crate_types = args.crate_types;
             found.out_dir = args.out_dir;
             found.extra = args.extra;
-            found.incremental = args.incremental;
             found.macros = args.macros;
             found.input = args.input;
         }

@@ -3,6 +3,7 @@
 use super::event::{flag, By, Event};
 use super::guard::{Answer, Call, Guard};
 use super::memory;
+use super::process::Caller;
 use super::real::{self, Sought};
 use super::resolve::NoPath;
 use super::unit::Role;
@@ -39,6 +40,11 @@ pub struct PathAct {
 /// What Landlock does not cover, so that the guard has to refuse it.
 fn only_guard_refuses(kind: &str) -> bool {
     matches!(kind, "chmod" | "chown" | "xattr" | "other")
+}
+
+/// Whether the kernel follows a link at the end of the act's path, unless the call says otherwise.
+fn follows(kind: &str) -> bool {
+    only_guard_refuses(kind) || kind == "truncate"
 }
 
 const SET_ID: u32 = 0o6000;
@@ -111,16 +117,19 @@ impl Guard {
         }
         let written = self.written();
         let plain = || !writes && written.is_none() && self.is_plain_read(caller, path);
-        let real = if self.unit(caller).role == Role::Cargo || plain() {
+        let real = if plain() {
             None
         } else {
-            real::seek(&Sought {
-                view: caller.view(),
-                path,
-                written: written.as_deref(),
-                follow: flags & libc::O_NOFOLLOW == 0,
-                makes: creates(flags),
-            })
+            self.seek(
+                caller,
+                &Sought {
+                    view: caller.view(),
+                    path,
+                    written: written.as_deref(),
+                    follow: flags & libc::O_NOFOLLOW == 0,
+                    makes: creates(flags),
+                },
+            )
         };
         let verdict = match (&real, writes) {
             (Some(real), true) => self.judge_write(caller, real, creates(flags), Some(flags)),
@@ -171,15 +180,17 @@ impl Guard {
         if act.kind == "other" {
             event.call = Some("utimensat");
         }
-        let found = self
-            .resolve(call, act.at, act.pointer, path)
-            .and_then(|()| match act.second {
-                Second::None => Ok(()),
-                Second::Path { at, pointer } => self.resolve(call, at, pointer, second),
-                Second::Text(pointer) => {
-                    memory::path(call.caller.tid, pointer, second).map_err(NoPath::from)
-                }
-            });
+        if let Err(error) = self.resolve(call, act.at, act.pointer, path) {
+            return self.without_path(call, error, event.kind);
+        }
+        let (written, bare) = (self.written(), self.is_bare());
+        let found = match act.second {
+            Second::None => Ok(()),
+            Second::Path { at, pointer } => self.resolve(call, at, pointer, second),
+            Second::Text(pointer) => {
+                memory::path(call.caller.tid, pointer, second).map_err(NoPath::from)
+            }
+        };
         if let Err(error) = found {
             return self.without_path(call, error, event.kind);
         }
@@ -192,28 +203,32 @@ impl Guard {
             return self.count(caller);
         }
         let makes = matches!(act.kind, "mkdir" | "symlink" | "mknod");
-        // What Landlock does not cover follows a link at the path's end too, unless the call says otherwise.
-        let real = if only_guard_refuses(act.kind) {
-            let written = self.written();
-            real::seek(&Sought {
+        let real = self.seek(
+            caller,
+            &Sought {
                 view: caller.view(),
                 path,
                 written: written.as_deref(),
-                follow: !act.nofollow && !self.is_bare(),
-                makes,
-            })
-        } else {
-            real::real_name(caller.view(), path)
-        };
+                follow: follows(act.kind) && !act.nofollow && !bare,
+                makes: makes || !only_guard_refuses(act.kind),
+            },
+        );
         let mut verdict = self.judge_write(caller, real.as_ref().unwrap_or(path), makes, None);
+        let mut real_second = None;
         if let Second::Path { .. } = act.second {
-            let real = real::real_name(caller.view(), second);
-            verdict = verdict.worse(self.judge_write(
+            let written = self.written();
+            real_second = self.seek(
                 caller,
-                real.as_ref().unwrap_or(second),
-                true,
-                None,
-            ));
+                &Sought {
+                    view: caller.view(),
+                    path: second,
+                    written: written.as_deref(),
+                    follow: false,
+                    makes: true,
+                },
+            );
+            let place = real_second.as_ref().unwrap_or(second);
+            verdict = verdict.worse(self.judge_write(caller, place, true, None));
         }
         if act.kind == "other" && matches!(verdict, Verdict::List(_)) {
             // Setting the times of one's own files is part of every copy.
@@ -228,10 +243,16 @@ impl Guard {
         if !call.is_valid() {
             return Answer::Fail(libc::EPERM);
         }
-        event.path = Some(path);
+        // With a second path there is no room for what was written; what counts is where the two are.
+        let place = real.as_deref();
+        event.path = match act.second {
+            Second::None => Some(path),
+            _ => place.or(Some(path)),
+        };
         event.path2 = match act.second {
-            Second::None => real.as_deref(),
-            Second::Path { .. } | Second::Text(_) => Some(second),
+            Second::None => place,
+            Second::Path { .. } => real_second.as_deref().or(Some(second)),
+            Second::Text(_) => Some(second),
         };
         if verdict == Verdict::Denied(By::Landlock) && only_guard_refuses(act.kind) {
             return self.deny(caller, libc::EPERM, &event);
@@ -333,13 +354,16 @@ impl Guard {
         self.deny(call.caller, libc::EPERM, &event)
     }
 
+    /// Where an act of a unit really is; cargo names its own files by where they are.
+    fn seek(&self, caller: &Caller, sought: &Sought<'_>) -> Option<Vec<u8>> {
+        if self.unit(caller).role == Role::Cargo || self.settings.broken("follow") {
+            return None;
+        }
+        real::seek(sought)
+    }
+
     /// List an act as its verdict says.
-    fn record(
-        &mut self,
-        caller: &super::process::Caller,
-        event: &Event<'_>,
-        verdict: Verdict,
-    ) -> Answer {
+    fn record(&mut self, caller: &Caller, event: &Event<'_>, verdict: Verdict) -> Answer {
         match verdict {
             Verdict::Count => self.count(caller),
             Verdict::List(_) if self.settings.broken("record") => self.count(caller),

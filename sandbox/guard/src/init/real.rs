@@ -3,14 +3,20 @@
 use crate::paths;
 use crate::rules::{self, DEVICES};
 use crate::sys;
-use std::ffi::CString;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::ffi::{CString, OsStr};
+use std::fs::{self, Metadata};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 
 /// `RESOLVE_NO_SYMLINKS` of openat2(2).
 const NO_SYMLINKS: u64 = 0x04;
 
 /// The kernel follows no more links on one way (path_resolution(7)).
 const MOST_LINKS: u32 = 40;
+
+/// Bytes that a path in one call may have, its end included (`PATH_MAX`). A short way from a deep folder means more.
+const MOST_BYTES: usize = 4096;
 
 /// Read-only folders of the system: nobody in the build can have put a link there.
 const SYSTEM: [&[u8]; 7] = [
@@ -38,22 +44,20 @@ pub struct Sought<'a> {
     pub makes: bool,
 }
 
-/// The real path if it is another one than `path`, links at its end included; `makes` if the last name may be new.
-pub fn real(view: View, path: &[u8], makes: bool) -> Option<Vec<u8>> {
-    let (written, follow) = (None, true);
-    seek(&Sought {
-        view,
-        path,
-        written,
-        follow,
-        makes,
-    })
+/// Where a path leads.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Lead {
+    /// To where its letters say, or to nothing.
+    Same,
+    Place(Vec<u8>),
+    /// To what has no place, as /proc calls it: a pipe, a file in memory, a deleted file.
+    Nowhere(Vec<u8>),
 }
 
-/// The same for acts on a name itself (unlink, rename): a link at its end is not followed.
-pub fn real_name(view: View, path: &[u8]) -> Option<Vec<u8>> {
-    let (written, follow, makes) = (None, false, true);
-    seek(&Sought {
+/// Where a path leads, links at its end included; `makes` if the last name may be new.
+pub fn lead(view: View, path: &[u8], makes: bool) -> Lead {
+    let (written, follow) = (None, true);
+    find(&Sought {
         view,
         path,
         written,
@@ -65,27 +69,40 @@ pub fn real_name(view: View, path: &[u8]) -> Option<Vec<u8>> {
 /// The real path if it is another one. What it says may change before the kernel looks: it is for the record, and for
 /// the few acts that Landlock leaves to us.
 pub fn seek(sought: &Sought<'_>) -> Option<Vec<u8>> {
+    match find(sought) {
+        Lead::Place(path) => Some(path),
+        Lead::Same | Lead::Nowhere(_) => None,
+    }
+}
+
+fn find(sought: &Sought<'_>) -> Lead {
     let Sought { view, path, .. } = *sought;
     let system = || SYSTEM.iter().any(|top| paths::is_within(path, top));
     if DEVICES.contains(&path) || (sought.written.is_none() && system()) {
-        return None;
+        return Lead::Same;
     }
     let wanted = sought.written.unwrap_or(path);
     let seen = translate(view, wanted);
     let wanted = seen.as_deref().unwrap_or(wanted);
     match open_without_links(&sys::c_string(wanted), sought.follow) {
         // A name that is missing behind a link would have failed at the link.
-        Ok(_) | Err(libc::ENOENT) => return None,
+        Ok(_) | Err(libc::ENOENT) => return Lead::Same,
         Err(_) => {}
     }
-    let found = walk(view, wanted, sought.follow)?;
+    let found = match walk(view, wanted, sought.follow) {
+        Lead::Place(found) => found,
+        other => return other,
+    };
     let there = || sought.makes || sys::lstat(&found).is_some();
-    (found != path && !rules::is_own_proc(&found, view.pid) && there()).then_some(found)
+    if found != path && !rules::is_own_proc(&found, view.pid) && there() {
+        Lead::Place(found)
+    } else {
+        Lead::Same
+    }
 }
 
-/// Follow all links by hand, since `/proc/self` behind one of them is the caller's, not ours. None when the way leads
-/// to what has no place: pipes, sockets, files in memory, deleted files.
-fn walk(view: View, path: &[u8], follow: bool) -> Option<Vec<u8>> {
+/// Follow all links by hand, since `/proc/self` behind one of them is the caller's, not ours.
+fn walk(view: View, path: &[u8], follow: bool) -> Lead {
     let parts = |path: &[u8]| -> Vec<Vec<u8>> {
         let named = path.split(|byte| *byte == b'/');
         named
@@ -109,17 +126,17 @@ fn walk(view: View, path: &[u8], follow: bool) -> Option<Vec<u8>> {
             continue;
         }
         let ends = ahead.is_empty() && !follow;
-        if ends || !sys::read_link(&sys::c_string(&at), &mut text) {
+        if ends || !read_link(&at, &mut text) {
             continue;
         }
         links += 1;
+        if links > MOST_LINKS {
+            return Lead::Same;
+        }
         let of_descriptor =
             at.starts_with(b"/proc/") && paths::file_name(paths::parent(&at)) == b"fd";
-        let nowhere = !text.starts_with(b"/")
-            || text.starts_with(b"/memfd:")
-            || text.ends_with(b" (deleted)");
-        if links > MOST_LINKS || (of_descriptor && nowhere) {
-            return None;
+        if of_descriptor && is_nowhere(&at, &text) {
+            return Lead::Nowhere(text);
         }
         let keep = if text.starts_with(b"/") { 0 } else { up(&at) };
         at.truncate(keep);
@@ -128,7 +145,34 @@ fn walk(view: View, path: &[u8], follow: bool) -> Option<Vec<u8>> {
     if at.is_empty() {
         at.push(b'/');
     }
-    Some(at)
+    Lead::Place(at)
+}
+
+/// Whether what a descriptor stands for has no place. A file may well be called `x (deleted)` and be there.
+fn is_nowhere(descriptor: &[u8], text: &[u8]) -> bool {
+    if !text.starts_with(b"/memfd:") && !text.ends_with(b" (deleted)") {
+        return !text.starts_with(b"/");
+    }
+    let id = |status: Metadata| (status.dev(), status.ino());
+    let held = fs::metadata(OsStr::from_bytes(descriptor)).ok().map(id);
+    held.is_none() || sys::lstat(text).map(id) != held
+}
+
+/// The text of the link at a place, however long the place's path is. No link is on the way there.
+fn read_link(at: &[u8], text: &mut Vec<u8>) -> bool {
+    let mut folder: Option<OwnedFd> = None;
+    let mut rest = at;
+    while rest.len() >= MOST_BYTES {
+        let cut = up(&rest[..MOST_BYTES - 1]);
+        let from = folder.as_ref().map_or(libc::AT_FDCWD, AsRawFd::as_raw_fd);
+        let Ok(next) = sys::open_folder(from, &sys::c_string(&rest[..cut])) else {
+            return false;
+        };
+        folder = Some(next);
+        rest = &rest[cut + 1..];
+    }
+    let from = folder.as_ref().map_or(libc::AT_FDCWD, AsRawFd::as_raw_fd);
+    sys::read_link_at(from, &sys::c_string(rest), text)
 }
 
 /// Length of the path without its last component.
@@ -186,9 +230,24 @@ fn open_without_links(path: &CString, follow: bool) -> Result<OwnedFd, i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
-    use std::os::fd::AsRawFd;
     use std::os::unix::fs::symlink;
+
+    fn real(view: View, path: &[u8], makes: bool) -> Option<Vec<u8>> {
+        match lead(view, path, makes) {
+            Lead::Place(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    fn name(path: &str) -> Option<Vec<u8>> {
+        seek(&Sought {
+            view: own(),
+            path: path.as_bytes(),
+            written: None,
+            follow: false,
+            makes: true,
+        })
+    }
 
     fn own() -> View {
         View {
@@ -226,9 +285,9 @@ mod tests {
             Some(format!("{top}/secret/other"))
         );
         assert_eq!(found("dangling", true), Some(format!("{top}/secret/new")));
-        let name = real_name(own(), format!("{top}/folder/file").as_bytes());
-        assert_eq!(name, Some(format!("{top}/secret/file").into_bytes()));
-        assert_eq!(real_name(own(), format!("{top}/file").as_bytes()), None);
+        let inner = name(&format!("{top}/folder/file"));
+        assert_eq!(inner, Some(format!("{top}/secret/file").into_bytes()));
+        assert_eq!(name(&format!("{top}/file")), None);
         fs::remove_dir_all(top).unwrap();
     }
 
@@ -281,6 +340,53 @@ mod tests {
         let path = format!("/proc/self/fd/{}", reader.as_raw_fd());
         assert_eq!(real(own(), path.as_bytes(), true), None);
         assert_eq!(real(own(), b"/dev/null", true), None);
+    }
+
+    #[test]
+    fn a_file_that_is_only_called_deleted_has_a_place_and_a_deleted_one_has_none() {
+        let top = format!("/tmp/guard-deleted-{}", std::process::id());
+        fs::create_dir_all(&top).unwrap();
+        let open = |name: &str| {
+            let path = format!("{top}/{name}");
+            (fs::File::create(&path).unwrap(), path)
+        };
+        let (kept, place) = open("x (deleted)");
+        let (gone, lost) = open("x");
+        fs::remove_file(&lost).unwrap();
+        let of = |file: &fs::File| {
+            let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+            lead(own(), path.as_bytes(), false)
+        };
+        assert_eq!(of(&kept), Lead::Place(place.into_bytes()));
+        let told = format!("{lost} (deleted)").into_bytes();
+        assert_eq!(of(&gone), Lead::Nowhere(told), "another file has that name");
+        fs::remove_dir_all(top).unwrap();
+    }
+
+    #[test]
+    fn a_link_is_followed_however_deep_it_lies() {
+        let top = format!("/tmp/guard-deep-{}", std::process::id());
+        fs::create_dir_all(&top).unwrap();
+        let (mut path, part) = (top.clone().into_bytes(), [b'd'; 200]);
+        let mut folder = sys::open_folder(libc::AT_FDCWD, &sys::c_string(&path)).unwrap();
+        for _ in 0..50 {
+            let name = sys::c_string(&part);
+            // SAFETY: both paths are C strings and the descriptor is open.
+            assert_eq!(
+                unsafe { libc::mkdirat(folder.as_raw_fd(), name.as_ptr(), 0o700) },
+                0
+            );
+            folder = sys::open_folder(folder.as_raw_fd(), &name).unwrap();
+            path.push(b'/');
+            path.extend_from_slice(&part);
+        }
+        let (text, link) = (sys::c_string(b"/etc/passwd"), sys::c_string(b"link"));
+        // SAFETY: as above.
+        let made = unsafe { libc::symlinkat(text.as_ptr(), folder.as_raw_fd(), link.as_ptr()) };
+        assert_eq!(made, 0);
+        path.extend_from_slice(b"/link");
+        assert_eq!(real(own(), &path, false), Some(b"/etc/passwd".to_vec()));
+        fs::remove_dir_all(top).unwrap();
     }
 
     #[test]

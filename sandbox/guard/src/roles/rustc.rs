@@ -26,23 +26,28 @@ pub fn main(args: &[OsString]) -> ! {
     };
     let found = rustc_args::parse(rest.iter().map(|arg| arg.as_bytes()), rustc_args::read_file);
     let cwd = current_dir();
-    if !found.incremental.is_empty() {
+    let incremental = found.own_incremental();
+    if !incremental.is_empty() {
         // rustc makes this folder itself, but a rule can only stand on one that is there.
-        let _ = fs::create_dir(OsStr::from_bytes(&found.incremental));
+        let _ = fs::create_dir_all(OsStr::from_bytes(&incremental));
     }
     let mentioned = rest
         .iter()
         .map(|arg| arg.as_bytes())
         .chain([cwd.as_slice()]);
     let rules = WriteRules::new(
-        &[&found.out_dir, &found.incremental],
+        &[&found.out_dir, &incremental],
         child::shared_scratch(&settings, mentioned),
         child::own_scratch(&settings),
         &settings.allowances,
         &settings.package(&found.input, &cwd),
         &cwd,
     );
-    let mut argv: Vec<OsString> = args.to_vec();
+    let own = |arg: &OsString| {
+        let changed = found.with_own_incremental(arg.as_bytes());
+        changed.map_or_else(|| arg.clone(), |arg| os(&arg))
+    };
+    let mut argv: Vec<OsString> = args.iter().map(own).collect();
     if !settings.inner_wrapper.is_empty() {
         argv.insert(0, os(&settings.inner_wrapper));
     }

@@ -6,6 +6,7 @@
 //! `acts` in that folder has an act a line: a name, a verb and its arguments, separated by tabs. In arguments
 //! `{out}`, `{deps}`, `{build}`, `{here}` and `{tmp}` stand for folders, `{-}` for nothing, and `glob:DIR/A*B` for the first match.
 
+mod detours;
 mod files;
 mod net;
 mod procs;
@@ -56,6 +57,7 @@ fn act(folder: &Path, tell: impl Fn(&str, &str)) {
 
 fn perform(verb: &str, args: &[&str]) -> Outcome {
     files::perform(verb, args)
+        .or_else(|| detours::perform(verb, args))
         .or_else(|| net::perform(verb, args))
         .or_else(|| procs::perform(verb, args))
         .or_else(|| sys::perform(verb, args))

@@ -59,9 +59,13 @@ pub fn perform(verb: &str, args: &[&str]) -> Option<Outcome> {
             parse(count).and_then(|count| run(rest[count], &rest[count + 1..], &rest[..count]))
         }
         ("run-as", [arg0, program, args @ ..]) => run_as(arg0, program, args),
+        ("become", [count, rest @ ..]) => parse(count).and_then(|count| become_program(&rest[..count], &rest[count..])),
         ("daemon", [tag, command]) => daemon(tag, command),
-        ("memfd", [program]) => memfd(program, None),
-        ("memfd-at", [program, number]) => parse(number).and_then(|number| memfd(program, Some(number))),
+        ("late", [ms, verb, args @ ..]) => parse(ms).and_then(|ms| late(ms, verb, args)),
+        ("memfd", [program]) => memfd(program, &by_number),
+        ("memfd-at", [program, number]) => parse(number).and_then(|number| memfd(program, &|fd| by_call(number, fd))),
+        ("memfd-link", [program, link]) => memfd(program, &|fd| by_link(link, fd)),
+        ("memfd-folder", [program]) => memfd(program, &by_folder),
         ("sigio", [who, number]) => with(who, |pid| signal_by_io(pid, parse(number)? as i32)),
         ("clone-parent", [count, rest @ ..]) => {
             parse(count).and_then(|count| clone_parent(&rest[..count], &rest[count..]))
@@ -178,8 +182,32 @@ fn daemon(tag: &str, command: &str) -> Outcome {
     })
 }
 
-/// A program that never was a file: copied into memory and started from there, by /proc or by `execveat`.
-fn memfd(program: &str, execveat: Option<usize>) -> Outcome {
+/// A daemon that acts after a while, by itself and without another program, and then stays a little.
+fn late(ms: usize, verb: &str, args: &[&str]) -> Outcome {
+    in_child(|| {
+        unsafe { setsid() };
+        if unsafe { fork() } == 0 {
+            for fd in 0..3 {
+                unsafe { close(fd) };
+            }
+            sleep(Duration::from_millis(ms.min(3000) as u64));
+            let _ = crate::perform(verb, args);
+            sleep(Duration::from_millis(2000));
+        }
+        unsafe { _exit(0) }
+    })
+}
+
+/// This very process becomes another program.
+fn become_program(variables: &[&str], words: &[&str]) -> Outcome {
+    for (name, value) in variables.iter().filter_map(|pair| pair.split_once('=')) {
+        std::env::set_var(name, value);
+    }
+    Err(exec(words))
+}
+
+/// A program that never was a file: copied into memory and started from there. `start` gives the error.
+fn memfd(program: &str, start: &dyn Fn(i32) -> io::Error) -> Outcome {
     let content = fs::read(program)?;
     let name = c_string("csbench");
     let fd = check(unsafe { memfd_create(name.as_ptr(), 0) })? as i32;
@@ -188,24 +216,38 @@ fn memfd(program: &str, execveat: Option<usize>) -> Outcome {
         let written = check(unsafe { write(fd, rest.as_ptr(), rest.len()) })?;
         rest = &rest[written as usize..];
     }
-    in_child(|| {
-        let error = match execveat {
-            Some(number) => {
-                let (empty, argv) = (c_string(""), [name.as_ptr(), std::ptr::null()]);
-                let args = [
-                    fd as usize,
-                    empty.as_ptr() as usize,
-                    argv.as_ptr() as usize,
-                    0,
-                    AT_EMPTY_PATH,
-                    0,
-                ];
-                call(number, args).err()
-            }
-            None => Some(exec(&[&format!("/proc/self/fd/{fd}"), "csbench-memfd"])),
-        };
-        error.and_then(|error| error.raw_os_error()).unwrap_or(255)
-    })
+    let told = in_child(|| start(fd).raw_os_error().unwrap_or(255));
+    unsafe { close(fd) };
+    told
+}
+
+fn by_number(fd: i32) -> io::Error {
+    exec(&[&format!("/proc/self/fd/{fd}"), "csbench-memfd"])
+}
+
+fn by_link(link: &str, fd: i32) -> io::Error {
+    match std::os::unix::fs::symlink(format!("/proc/self/fd/{fd}"), link) {
+        Ok(()) => exec(&[link, "csbench-memfd"]),
+        Err(error) => error,
+    }
+}
+
+/// As a name in the working directory.
+fn by_folder(fd: i32) -> io::Error {
+    match std::env::set_current_dir("/proc/self/fd") {
+        Ok(()) => exec(&[&format!("/proc/self/cwd/{fd}"), "csbench-memfd"]),
+        Err(error) => error,
+    }
+}
+
+fn by_call(number: usize, fd: i32) -> io::Error {
+    let (empty, name) = (c_string(""), c_string("csbench"));
+    let argv = [name.as_ptr(), std::ptr::null()];
+    let (empty, argv) = (empty.as_ptr() as usize, argv.as_ptr() as usize);
+    match call(number, [fd as usize, empty, argv, 0, AT_EMPTY_PATH, 0]) {
+        Ok(_) => io::Error::from_raw_os_error(255),
+        Err(error) => error,
+    }
 }
 
 /// A signal that the kernel sends when data arrives, to an owner whom we name (fcntl(2), F_SETOWN).
@@ -280,20 +322,18 @@ fn variables(text: &str) -> String {
     names.join(" ")
 }
 
-/// Children that all live at the same time for a moment.
+/// Children that all live at the same time for a moment; those that could be made, where there may be no more.
 fn fork_many(count: usize, ms: usize) -> Outcome {
-    let mut children = Vec::new();
-    for _ in 0..count {
-        children.push(
-            Command::new("/bin/sleep")
-                .arg(format!("{}.{:03}", ms / 1000, ms % 1000))
-                .spawn()?,
-        );
-    }
-    for mut child in children {
+    let time = format!("{}.{:03}", ms / 1000, ms % 1000);
+    let begin = |_| Command::new("/bin/sleep").arg(&time).spawn();
+    let (made, failed): (Vec<_>, Vec<_>) = (0..count).map(begin).partition(Result::is_ok);
+    for mut child in made.into_iter().flatten() {
         child.wait()?;
     }
-    Ok(String::new())
+    failed
+        .into_iter()
+        .next()
+        .map_or_else(|| Ok(String::new()), |first| first.map(|_| String::new()))
 }
 
 /// Memory that is really touched, held for a moment.

@@ -32,7 +32,8 @@ pub fn perform(verb: &str, args: &[&str]) -> Option<Outcome> {
     })
 }
 
-/// A call with up to six arguments: numbers, `buf` (4 KiB of zeros), `str:TEXT`, `words:N,N`, `pid:WHO`.
+/// A call with up to six arguments: numbers, `buf` (4 KiB of zeros), `str:TEXT`, `words:N,N`, `pid:WHO`, and `pairs:K=V,K=V`
+/// for strings that end with a NUL each, where `^` is a tab.
 fn bare(number: &str, args: &[&str]) -> Outcome {
     let mut kept: Vec<Vec<u8>> = Vec::new();
     let mut values = [0usize; 6];
@@ -40,6 +41,7 @@ fn bare(number: &str, args: &[&str]) -> Outcome {
         let buffer = match arg.split_once(':') {
             None if *arg == "buf" => Some(vec![0; 4096]),
             Some(("str", text)) => Some([text.as_bytes(), b"\0"].concat()),
+            Some(("pairs", text)) => Some(pairs(text)),
             Some(("words", list)) => {
                 let words: io::Result<Vec<usize>> = list.split(',').map(parse).collect();
                 Some(words?.into_iter().flat_map(usize::to_ne_bytes).collect())
@@ -58,6 +60,11 @@ fn bare(number: &str, args: &[&str]) -> Outcome {
         };
     }
     call(parse(number)?, values).map(|value| value.to_string())
+}
+
+fn pairs(text: &str) -> Vec<u8> {
+    let ended: String = text.split(',').map(|pair| pair.replacen('=', "\0", 1) + "\0").collect();
+    ended.replace('^', "\t").into_bytes()
 }
 
 /// A decimal, negative or 0x number.
