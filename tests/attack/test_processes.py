@@ -71,6 +71,16 @@ def test_either_wall_before_signals_holds_alone_and_without_both_cargo_dies(weak
     assert sigio.run.result["cargo_signal"] == 9 or sigio.done.code == 137, sigio.done.shown
 
 
+def test_where_no_domain_holds_signals_a_target_cannot_change_after_the_look(weak: Arena) -> None:
+    """As on kernels before 6.12, and for the user's programs everywhere: the guard alone stands between."""
+    for name, words in {
+        "pidfd": ("pidfd-race", number("pidfd_open"), number("pidfd_send_signal"), "cargo", SIGUSR1),
+        "group": ("group-race", "cargo", SIGUSR1),
+    }.items():
+        found = weak.attack(script={name: words}, removed=("sigscope",))
+        assert found.done.code == 0 and found.script == {name: "ok"}, found.done.shown
+
+
 def looks() -> Acts:
     """Reading and changing other processes."""
     acts: dict[str, tuple[str, ...]] = {}
