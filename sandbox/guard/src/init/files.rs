@@ -36,9 +36,18 @@ pub struct PathAct {
     pub nofollow: bool,
 }
 
-/// What Landlock does not cover, so that the guard has to refuse it.
-fn only_guard_refuses(kind: &str) -> bool {
+/// Landlock version that covers emptying a file (Linux 6.2).
+const TRUNCATES: i32 = 3;
+
+/// What Landlock of this version does not cover, so that the guard has to refuse it.
+fn only_guard_refuses(kind: &str, landlock: i32) -> bool {
     matches!(kind, "chmod" | "chown" | "xattr" | "other")
+        || (kind == "truncate" && landlock < TRUNCATES)
+}
+
+/// Whether an open empties the file and asks for nothing that Landlock of this version covers.
+fn only_guard_refuses_open(flags: i32, landlock: i32) -> bool {
+    landlock < TRUNCATES && flags & libc::O_TRUNC != 0 && flags & libc::O_ACCMODE == libc::O_RDONLY
 }
 
 const SET_ID: u32 = 0o6000;
@@ -138,6 +147,10 @@ impl Guard {
         }
         event.path = Some(path);
         event.path2 = real.as_deref();
+        if verdict == Verdict::Denied(By::Landlock) && only_guard_refuses_open(flags, self.landlock)
+        {
+            return self.deny(caller, libc::EACCES, &event);
+        }
         self.record(caller, &event, verdict)
     }
 
@@ -193,7 +206,8 @@ impl Guard {
         }
         let makes = matches!(act.kind, "mkdir" | "symlink" | "mknod");
         // What Landlock does not cover follows a link at the path's end too, unless the call says otherwise.
-        let real = if only_guard_refuses(act.kind) {
+        let unheld = only_guard_refuses(act.kind, self.landlock);
+        let real = if unheld {
             let written = self.written();
             real::seek(&Sought {
                 view: caller.view(),
@@ -233,7 +247,7 @@ impl Guard {
             Second::None => real.as_deref(),
             Second::Path { .. } | Second::Text(_) => Some(second),
         };
-        if verdict == Verdict::Denied(By::Landlock) && only_guard_refuses(act.kind) {
+        if verdict == Verdict::Denied(By::Landlock) && unheld {
             return self.deny(caller, libc::EPERM, &event);
         }
         self.record(caller, &event, verdict)
@@ -468,6 +482,20 @@ mod tests {
         );
         assert_eq!(found("/b/debug/.fingerprint"), None);
         assert_eq!(found("/b/my-fingerprint/x"), None);
+    }
+
+    #[test]
+    fn what_an_old_landlock_lets_pass_is_the_guards_to_refuse() {
+        let emptied = libc::O_RDONLY | libc::O_TRUNC;
+        for (landlock, refuses) in [(1, true), (2, true), (3, false), (7, false)] {
+            assert_eq!(only_guard_refuses("truncate", landlock), refuses);
+            assert_eq!(only_guard_refuses_open(emptied, landlock), refuses);
+            assert!(!only_guard_refuses_open(
+                libc::O_WRONLY | libc::O_TRUNC,
+                landlock
+            ));
+            assert!(only_guard_refuses("chmod", landlock));
+        }
     }
 
     #[test]
