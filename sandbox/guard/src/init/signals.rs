@@ -3,6 +3,7 @@
 use super::event::Event;
 use super::guard::{Answer, Call, Guard};
 use super::process::{Caller, CARGO};
+use super::unit::Role;
 use crate::sys;
 
 /// Landlock version that keeps signals inside a domain.
@@ -47,6 +48,27 @@ impl Guard {
             }
             Some(_) => self.deny(caller, libc::EPERM, &event),
         }
+    }
+
+    /// fcntl(2) with `F_SETOWN` or `F_SETOWN_EX`: whom the kernel signals when data arrives at a descriptor.
+    pub fn owner(&mut self, call: &Call<'_>) -> Answer {
+        const NAME: &str = "fcntl";
+        let owner = i64::from(call.int(2));
+        if call.int(1) == libc::F_SETOWN && owner > 0 {
+            return self.signal(call, NAME, owner, libc::SIGIO);
+        }
+        let nobody = call.int(1) == libc::F_SETOWN && owner == 0;
+        if nobody || call.caller.guarding || self.unit(call.caller).role == Role::Cargo {
+            return self.count(call.caller);
+        }
+        // A group, or a structure in memory that can change after a look: no build needs either.
+        let event = Event {
+            kind: "kill",
+            call: Some(NAME),
+            args: &call.args[1..2],
+            ..Event::default()
+        };
+        self.deny(call.caller, libc::EPERM, &event)
     }
 
     fn signal_group(
