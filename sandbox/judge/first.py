@@ -203,6 +203,8 @@ class Judge:
     def _forged(self, event: Event) -> Finding | None:
         if event.get("outcome") == "allowed":
             return self._add("CS0107", event["unit"], "name", text(event.get("note")) or "gave a false name", event)
+        if path := text(event.get("path")):
+            return self._add("CS0107", event["unit"], "argument file", f"{text(event.get('note'))}: {path}", event)
         return self._add("CS0107", event["unit"], "hypercall", "tried to speak to the recorder as the guard", event)
 
     def _flood(self, event: Event) -> Finding | None:

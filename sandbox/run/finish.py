@@ -14,16 +14,18 @@ from sandbox.trace.seals import SealBreak
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """The fresh units of a run's graph: their keys, what they did when they last ran, how many nobody knows."""
+    """The fresh units of a run's graph: their keys, what they did when they last ran, how many nobody knows, and how
+    many have outputs without a seal."""
 
     keys: frozenset[str] = frozenset()
     findings: tuple[Finding, ...] = ()
     unknown: int = 0
+    unsealed: int = 0
 
 
 def fresh_units(ledger: Ledger, looked_at: Iterable[str], ran: set[str]) -> Fresh:
     """`looked_at` are the fingerprint folders that cargo opened in this run, `ran` the keys of units that ran."""
-    keys, findings, unknown = set(), [], 0
+    keys, findings, unknown, unsealed = set(), [], 0, 0
     for path in dict.fromkeys(looked_at):
         if path in ran:
             continue
@@ -32,9 +34,10 @@ def fresh_units(ledger: Ledger, looked_at: Iterable[str], ran: set[str]) -> Fres
             unknown += os.path.isdir(path) and path in map(str, ledger.unknown_fingerprints())
             continue
         keys.add(path)
+        unsealed += entry.cut
         for data in entry.findings:
             findings.append(Finding.from_json(data | {"fresh": True, "unit": f"fresh:{path}"}))
-    return Fresh(frozenset(keys), tuple(findings), unknown)
+    return Fresh(frozenset(keys), tuple(findings), unknown, unsealed)
 
 
 def make_violators_stale(ledger: Ledger, owners: Iterable[tuple[str, Finding]]) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from datetime import datetime
 
 # The record needs it at its end, where the user would wait for this; here cargo has just begun.
@@ -175,12 +176,12 @@ class LiveRun:
         make_violators_stale(self._ledger.ledger, owned)
         self._ledger.ledger.release()
         complete = self._recorder.completeness(data)
-        if fresh.unknown:
-            reason = f"{fresh.unknown} fresh units have no entry in the ledger; build again"
-            complete = Completeness(
-                complete.seen, complete.listed, complete.quiet, complete.unreadable, complete.lost,
-                (*complete.reasons, reason),
-            )  # fmt: skip
+        holes = (
+            (fresh.unknown, "fresh units have no entry in the ledger; build again"),
+            (fresh.unsealed, "fresh units have outputs that could not be sealed"),
+        )
+        told = tuple(f"{count} {words}" for count, words in holes if count)
+        complete = replace(complete, reasons=(*complete.reasons, *told))
         code = data.get("code") if data else None
         number = data.get("signal") if data else None
         verdict = decide(findings, complete)

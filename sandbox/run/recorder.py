@@ -85,6 +85,8 @@ class Recorder:
             return
         self.ends[name] = record
         start = self.starts.get(name)
+        if record.get("outputs_cut"):
+            self.hole(f"not all outputs of {(start or {}).get('package') or name} could be sealed")
         if start is not None:
             self._ledger_entry(name)
 

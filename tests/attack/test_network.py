@@ -49,6 +49,23 @@ def test_every_way_out_is_refused_and_recorded_with_its_address_and_crate(arena:
     assert {"CS0102"} == found.codes("csbench-script") == found.codes("csbench-consumer")
 
 
+def test_a_peer_is_seen_behind_others_and_with_an_address_that_lacks_a_family(arena: Arena) -> None:
+    acts = {"last": ("sendmmsg-last", "192.0.2.8:9"), "bare": ("sendto-bare", "192.0.2.9:9")}
+    found = arena.attack(script=acts)
+    assert found.script == dict.fromkeys(acts, "ENETUNREACH")
+    for address in ("192.0.2.8", "192.0.2.9"):
+        events = found.select(kind="send", addr=address, unit=found.script_unit)
+        assert [event["outcome"] for event in events] == ["denied"], address
+
+
+def test_a_macro_that_knocks_at_a_local_socket_is_recorded(arena: Arena) -> None:
+    acts = {"knock": ("unix", "/run/csbench.sock")}
+    found = arena.attack(script=acts, macro={"m-knock": acts["knock"]})
+    assert {found.script["knock"], found.macro["m-knock"]} == {"ENOENT"}
+    events = found.select(kind="connect", path="/run/csbench.sock")
+    assert {event["unit"] for event in events} == {found.script_unit, found.macro_unit}
+
+
 def test_a_name_that_is_looked_up_is_recorded_by_name_and_not_answered(arena: Arena) -> None:
     acts = {
         "resolve": ("resolve", "csbench-resolve.invalid"),

@@ -58,6 +58,24 @@ def test_any_change_of_another_crates_output_breaks_its_seal(arena: Arena, act: 
     assert not arena.attack().codes()
 
 
+def test_outputs_in_a_folder_that_cannot_be_listed_are_not_taken_for_sealed(arena: Arena) -> None:
+    acts = {
+        "make": ("mkdir", "{out}/hidden"),
+        "fill": ("put", "{out}/hidden/generated.rs", "x"),
+        "hide": ("chmod", "311", "{out}/hidden"),
+    }
+    found = arena.attack(script=acts)
+    assert set(found.script.values()) == {"ok"}, found.script
+    end = found.unit_record("script", "csbench-script")["end"]
+    assert end["outputs_cut"] and not [one for one in end["outputs"] if "hidden" in str(one["path"])]
+    fresh = Attack(build(arena.project, arena.guard, "build"))
+    assert "script csbench-script" not in fresh.run.built()
+    for run in (found.run, fresh.run):
+        assert run.result["verdict"] == "incomplete", run.result["completeness"]
+    undo = ("run", "/bin/sh", "-c", "chmod 755 $OUT_DIR/hidden; rm -r $OUT_DIR/hidden")
+    assert arena.attack(script={"undo": undo}).run.result["verdict"] == "clean"
+
+
 def test_with_the_record_blind_the_seal_still_finds_it_and_without_seals_nobody_does(weak: Arena) -> None:
     acts = {"change": ("append", RLIB, "csbench")}
     sealed = weak.attack(script=acts, removed=("landlock", "deny"))

@@ -10,7 +10,7 @@ pub const CALL: libc::c_int = 0x4353_4258;
 pub const ASK: u64 = 0;
 /// Part of a unit's report: whole pairs.
 pub const PART: u64 = 1;
-/// The report is complete.
+/// The last part, which may be empty: the report is complete.
 pub const END: u64 = 2;
 
 /// Ends an argument of a survivor's command line (ASCII "unit separator").
@@ -49,9 +49,6 @@ impl Report {
 
     /// Send what is left and say that this was all.
     pub fn end(mut self) {
-        if !self.part.is_empty() {
-            self.send(PART);
-        }
         self.send(END);
     }
 

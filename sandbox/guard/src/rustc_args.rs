@@ -2,13 +2,21 @@
 //!
 //! Forms: `--flag value`, `--flag=value`, `-C key=value`, `-Ckey=value`; rustc_driver's `args.rs` tells that
 //! `@path` is replaced by the file's lines.
+//!
+//! Some values come from a package (`cargo:rustc-link-lib=…` and its like), and a unit's permissions come from this
+//! line: a value must never be taken for a flag. Cargo itself writes an argument file only where a line is too long,
+//! and then for the whole line (`ProcessBuilder` of cargo-util).
 
 use crate::paths;
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 const INCREMENTAL: &[u8] = b"incremental=";
+/// Bytes of an argument file that are looked at; a longer one is none of cargo's.
+const LONGEST_FILE: u64 = 4 << 20;
 
 /// The values found; absent ones are empty.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -38,18 +46,19 @@ pub fn parse<'a>(
     args: impl IntoIterator<Item = &'a [u8]>,
     read: impl Fn(&[u8]) -> Option<Vec<u8>>,
 ) -> RustcArgs {
-    let mut plain: Vec<Vec<u8>> = Vec::new();
-    let mut found = RustcArgs::default();
-    for arg in args {
-        match arg.strip_prefix(b"@").and_then(&read) {
-            Some(text) => {
-                found.incremental_in_file |= paths::contains(&text, INCREMENTAL);
-                plain.extend(text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec));
-            }
-            None => plain.push(arg.to_vec()),
-        }
-    }
-    let mut rest = plain.iter().map(Vec::as_slice);
+    let args: Vec<&[u8]> = args.into_iter().collect();
+    let whole = whole_line(&args).and_then(read);
+    let plain: Vec<&[u8]> = match &whole {
+        Some(text) => text.split(|byte| *byte == b'\n').collect(),
+        None => args,
+    };
+    let mut found = RustcArgs {
+        incremental_in_file: whole
+            .as_ref()
+            .is_some_and(|text| paths::contains(text, INCREMENTAL)),
+        ..RustcArgs::default()
+    };
+    let mut rest = plain.into_iter();
     while let Some(arg) = rest.next() {
         let (flag, value) = split(arg);
         if !takes_value(flag) {
@@ -63,6 +72,28 @@ pub fn parse<'a>(
         }
     }
     found
+}
+
+/// The argument file that holds the whole line: nothing but programs stands before it.
+fn whole_line<'a>(args: &[&'a [u8]]) -> Option<&'a [u8]> {
+    let (last, before) = args.split_last()?;
+    let no_flags = before.iter().all(|arg| !arg.starts_with(b"-"));
+    last.strip_prefix(b"@").filter(|_| no_flags)
+}
+
+/// A value that the compiler would replace by the lines of a file, which may then be any flags. No package has a
+/// reason for one, and by a search path it would reach the compilers of those that depend on it.
+pub fn smuggled<'a>(args: impl IntoIterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
+    let mut rest = args.into_iter();
+    while let Some(arg) = rest.next() {
+        let (flag, value) = split(arg);
+        if takes_value(flag) && value.is_none() {
+            if let Some(value) = rest.next().filter(|value| value.starts_with(b"@")) {
+                return Some(value);
+            }
+        }
+    }
+    None
 }
 
 /// Whether a rustc line reads stdin, writes stdout, and names nothing relative to where it stands.
@@ -93,11 +124,20 @@ pub fn is_piped<'a>(args: impl IntoIterator<Item = &'a [u8]>) -> bool {
     from_stdin && to_stdout
 }
 
-/// Content of an argument file as rustc would read it, at most 4 MiB.
+/// Content of an argument file as rustc would read it; None for anything but a file of a bearable length.
 pub fn read_file(path: &[u8]) -> Option<Vec<u8>> {
-    let path = Path::new(std::ffi::OsStr::from_bytes(path));
-    let status = fs::metadata(path).ok()?;
-    (status.is_file() && status.len() <= 4 << 20).then(|| fs::read(path).ok())?
+    // Somebody may put a pipe there, which must not keep us.
+    let file = File::options()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(Path::new(std::ffi::OsStr::from_bytes(path)))
+        .ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut text = Vec::new();
+    let length = file.take(LONGEST_FILE + 1).read_to_end(&mut text).ok()?;
+    (length as u64 <= LONGEST_FILE).then_some(text)
 }
 
 fn split(arg: &[u8]) -> (&[u8], Option<&[u8]>) {
@@ -106,9 +146,11 @@ fn split(arg: &[u8]) -> (&[u8], Option<&[u8]>) {
             return (&arg[..at], Some(&arg[at + 1..]));
         }
     } else if arg.len() > 2
-        && [b"-C", b"-o", b"-L"]
-            .iter()
-            .any(|flag| arg.starts_with(*flag))
+        && [
+            b"-C", b"-o", b"-L", b"-l", b"-A", b"-W", b"-D", b"-F", b"-Z",
+        ]
+        .iter()
+        .any(|flag| arg.starts_with(*flag))
     {
         return (&arg[..2], Some(&arg[2..]));
     }
@@ -132,8 +174,26 @@ fn takes_value(flag: &[u8]) -> bool {
             | b"--cfg"
             | b"--check-cfg"
             | b"-L"
+            | b"-l"
+            | b"-A"
+            | b"-W"
+            | b"-D"
+            | b"-F"
+            | b"-Z"
+            | b"--allow"
+            | b"--warn"
+            | b"--force-warn"
+            | b"--deny"
+            | b"--forbid"
             | b"--cap-lints"
+            | b"--color"
+            | b"--crate-version"
+            | b"--diagnostic-width"
             | b"--edition"
+            | b"--error-format"
+            | b"--json"
+            | b"--print"
+            | b"--sysroot"
             | b"--target"
             | b"--remap-path-prefix"
     )
@@ -251,6 +311,70 @@ mod tests {
     }
 
     #[test]
+    fn what_a_package_says_is_never_taken_for_where_its_compiler_may_write() {
+        let line = |said: &str| {
+            parsed(&format!(
+                "rustc lib.rs --out-dir /o -C incremental=/i {said}"
+            ))
+        };
+        for said in [
+            "-l -o/target",
+            "-l --out-dir=/target",
+            "-l -Cincremental=/target",
+            "--cfg --out-dir=/target",
+            "--check-cfg -o/target",
+            "-L -o/target",
+            "-C link-arg=--out-dir=/target",
+            "-l -l -l --out-dir",
+        ] {
+            let found = line(said);
+            assert_eq!(
+                (found.out_dir, found.incremental),
+                (b"/o".to_vec(), b"/i".to_vec()),
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_argument_file_in_a_value_is_told_and_never_read() {
+        for said in ["-l @/x", "--cfg @/x", "-L @/x", "--check-cfg @/x"] {
+            let line = format!("rustc lib.rs --out-dir /o {said}");
+            let args = || line.split(' ').map(str::as_bytes);
+            assert_eq!(smuggled(args()), Some(&b"@/x"[..]), "{said}");
+            let found = parse(args(), |_| Some(b"x\n--out-dir=/target".to_vec()));
+            assert_eq!(found.out_dir, b"/o", "{said}");
+        }
+        for fine in [
+            "rustc @/x",
+            "rustc lib.rs --cfg a=\"@\" -lx",
+            "clippy rustc -L a @/x",
+        ] {
+            assert_eq!(smuggled(fine.split(' ').map(str::as_bytes)), None, "{fine}");
+        }
+    }
+
+    #[test]
+    fn only_a_plain_file_of_a_bearable_length_is_an_argument_file() {
+        let top = format!("/tmp/guard-args-{}", std::process::id());
+        std::fs::create_dir_all(&top).unwrap();
+        let at = |name: &str| format!("{top}/{name}");
+        let fifo = std::ffi::CString::new(at("fifo")).unwrap();
+        // SAFETY: the path is a valid C string.
+        assert_eq!(unsafe { libc::mkfifo(fifo.as_ptr(), 0o600) }, 0);
+        std::fs::write(at("file"), "--edition=2021").unwrap();
+        let huge = File::create(at("huge")).unwrap();
+        huge.set_len(LONGEST_FILE + 1).unwrap();
+        let found = |name: &str| read_file(at(name).as_bytes());
+        assert_eq!(found("file"), Some(b"--edition=2021".to_vec()));
+        assert_eq!(
+            (found("fifo"), found("huge"), found("gone")),
+            (None, None, None)
+        );
+        std::fs::remove_dir_all(top).unwrap();
+    }
+
+    #[test]
     fn a_probe_through_pipes_is_told_from_a_compile() {
         let piped = |line: &str| is_piped(line.split(' ').map(str::as_bytes));
         assert!(piped(
@@ -292,8 +416,8 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_file_is_read_line_by_line() {
-        let found = parse([&b"@args"[..], b"@gone"], |path| {
+    fn an_argument_file_that_is_the_whole_line_is_read_line_by_line() {
+        let found = parse([&b"/bin/rustc"[..], b"@args"], |path| {
             (path == b"args").then(|| b"--crate-name\na b\n--out-dir=/o\n".to_vec())
         });
         assert_eq!(

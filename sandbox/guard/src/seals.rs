@@ -134,8 +134,7 @@ impl<'a> Seal<'a> {
         let Some(status) = sys::lstat(&self.path) else {
             return Held::Missing;
         };
-        let mtime = status.mtime() * 1_000_000_000 + status.mtime_nsec();
-        let ctime = status.ctime() * 1_000_000_000 + status.ctime_nsec();
+        let (mtime, ctime) = sys::times_ns(&status);
         if (status.ino(), status.size()) != (self.ino, self.size) {
             return Held::Changed;
         }
@@ -190,8 +189,7 @@ mod tests {
 
     fn sealed(path: &str, digest: &str) -> String {
         let status = fs::symlink_metadata(path).unwrap();
-        let mtime = status.mtime() * 1_000_000_000 + status.mtime_nsec();
-        let ctime = status.ctime() * 1_000_000_000 + status.ctime_nsec();
+        let (mtime, ctime) = sys::times_ns(&status);
         format!(
             "{}\t{}\t{mtime}\t{ctime}\t{digest}\t{path}",
             status.ino(),

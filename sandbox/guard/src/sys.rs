@@ -292,6 +292,16 @@ pub fn lstat(path: &[u8]) -> Option<fs::Metadata> {
     fs::symlink_metadata(std::ffi::OsStr::from_bytes(path)).ok()
 }
 
+/// mtime and ctime in nanoseconds. Who owns a file may date it beyond what fits; it then wraps, the same each time.
+pub fn times_ns(status: &fs::Metadata) -> (i64, i64) {
+    use std::os::unix::fs::MetadataExt;
+    let time = |seconds: i64, nanos: i64| seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos);
+    (
+        time(status.mtime(), status.mtime_nsec()),
+        time(status.ctime(), status.ctime_nsec()),
+    )
+}
+
 /// A decimal number, None for anything else.
 pub fn number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.trim().parse().ok()
@@ -320,6 +330,17 @@ mod tests {
             })
         );
         assert_eq!(parse_stat(b"77 (a"), None);
+    }
+
+    #[test]
+    fn a_file_from_the_far_future_has_a_time() {
+        let path = format!("/tmp/guard-future-{}", std::process::id());
+        let file = fs::File::create(&path).unwrap();
+        let far = std::time::Duration::from_secs(12_000_000_000);
+        file.set_modified(std::time::UNIX_EPOCH + far).unwrap();
+        let status = file.metadata().unwrap();
+        assert_eq!(times_ns(&status), times_ns(&fs::metadata(&path).unwrap()));
+        fs::remove_file(path).unwrap();
     }
 
     #[test]

@@ -33,15 +33,8 @@ pub struct Identity([u64; 4]);
 
 impl Identity {
     pub fn of(status: &Metadata) -> Self {
-        let time = |seconds: i64, nanos: i64| {
-            (seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos)) as u64
-        };
-        Self([
-            status.ino(),
-            status.size(),
-            time(status.mtime(), status.mtime_nsec()),
-            time(status.ctime(), status.ctime_nsec()),
-        ])
+        let (mtime, ctime) = crate::sys::times_ns(status);
+        Self([status.ino(), status.size(), mtime as u64, ctime as u64])
     }
 
     /// Whether it says anything.

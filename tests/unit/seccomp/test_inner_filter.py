@@ -42,7 +42,7 @@ NOTIFIED_ON_X86 = """
 """.split()
 NEVER_NOTIFIED = """
     read write pread64 pwrite64 readv writev close close_range lseek fstat newfstatat statx mmap munmap mprotect brk
-    madvise futex ftruncate fallocate getdents64 readlinkat faccessat faccessat2 fcntl dup3 pipe2 wait4 waitid exit
+    madvise futex ftruncate fallocate getdents64 readlinkat faccessat faccessat2 dup3 pipe2 wait4 waitid exit
     exit_group rt_sigaction rt_sigprocmask rt_sigreturn clock_gettime nanosleep sched_yield getrandom epoll_pwait ppoll
     landlock_create_ruleset landlock_add_rule landlock_restrict_self copy_file_range sendfile rseq set_robust_list
 """.split()
@@ -126,6 +126,9 @@ def test_hot_calls_are_allowed_without_a_look_at_their_arguments(arch: str) -> N
     [
         ("clone3", [0, 88], sim.ENOSYS),
         ("openat2", [0xFFFF_FF9C, 0, 0, 24], sim.ENOSYS),
+        ("fcntl", [0, 8], sim.NOTIFY),
+        ("fcntl", [0, 0x1_0000_000F], sim.NOTIFY),
+        ("fcntl", [8, 3], sim.ALLOW),
         ("ioctl", [0, 0x5412], sim.NOTIFY),
         ("ioctl", [0, 0xDEAD_BEEF_0000_5412], sim.NOTIFY),
         ("ioctl", [0, 0x541C], sim.NOTIFY),

@@ -54,6 +54,20 @@ pub fn parse(bytes: &[u8]) -> Option<Address> {
     })
 }
 
+/// `parse` for the peer of a send: an IPv4 socket takes one without a family too (`udp_sendmsg` of Linux).
+pub fn parse_sent(bytes: &[u8]) -> Option<Address> {
+    const WHOLE: usize = size_of::<libc::sockaddr_in>();
+    let bare = bytes.first_chunk::<2>() == Some(&[0, 0]);
+    match bytes.first_chunk::<WHOLE>().filter(|_| bare) {
+        Some(bytes) => {
+            let mut bytes = *bytes;
+            bytes[..2].copy_from_slice(&(libc::AF_INET as u16).to_ne_bytes());
+            parse(&bytes)
+        }
+        None => parse(bytes),
+    }
+}
+
 /// To connect to 0.0.0.0 is to connect to this machine.
 fn is_local(ip: Ipv4Addr) -> bool {
     ip.is_loopback() || ip.is_unspecified()
@@ -133,6 +147,19 @@ mod tests {
             six: false,
         };
         assert_eq!(parse(&inet([192, 0, 2, 1], 443)), Some(wanted));
+    }
+
+    #[test]
+    fn a_send_without_a_family_is_a_send_to_the_address() {
+        let mut bytes = inet([192, 0, 2, 1], 443);
+        let whole = parse(&bytes);
+        bytes[..2].fill(0);
+        assert_eq!(
+            (parse(&bytes), parse_sent(&bytes)),
+            (Some(Address::None), whole)
+        );
+        assert_eq!(parse_sent(&bytes[..15]), Some(Address::None));
+        assert_eq!(parse_sent(&inet6("::1", 9)), parse(&inet6("::1", 9)));
     }
 
     #[test]

@@ -101,6 +101,7 @@ fn dispatch(guard: &mut Guard, call: &mut Call<'_>, number: Nr) -> Answer {
             call.int(2),
         ),
         libc::SYS_pidfd_send_signal => guard.signal_by_descriptor(call),
+        libc::SYS_fcntl => guard.owner(call),
         libc::SYS_prctl => guard.prctl(call),
         libc::SYS_prlimit64 => guard.limit(call),
         libc::SYS_personality => guard.personality(call),

@@ -179,20 +179,24 @@ impl Guard {
     ) -> Answer {
         let tid = call.caller.tid;
         let env = memory::strings(tid, envp, IDENTITY_LIMIT);
-        let full = if asked.argv_cut {
-            memory::strings(tid, argv, IDENTITY_LIMIT).ok()
-        } else {
-            None
-        };
-        let (Ok(env), true) = (env, call.is_valid()) else {
+        let full = asked
+            .argv_cut
+            .then(|| memory::strings(tid, argv, IDENTITY_LIMIT));
+        // Who can't be told whole can't be told: what was cut off may be the name.
+        let (Some(env), true) = (whole(env), call.is_valid()) else {
             return self.forbid(call, asked);
         };
-        let args = full.as_ref().map_or(&asked.argv, |full| &full.all);
-        match self.wanted(&asked.path, &env.all) {
+        let full = match full.map(whole) {
+            Some(None) => return self.forbid(call, asked),
+            Some(full) => full,
+            None => None,
+        };
+        let args = full.as_ref().unwrap_or(&asked.argv);
+        match self.wanted(&asked.path, &env) {
             Wanted::Nothing => self.count(call.caller),
             Wanted::Forbidden => self.forbid(call, asked),
             Wanted::Unit { role, guarding } => {
-                let identity = identity(role, &asked.path, args, &env.all);
+                let identity = identity(role, &asked.path, args, &env);
                 let mut cwd = Vec::new();
                 if !super::resolve::link(tid, libc::AT_FDCWD, &mut cwd) {
                     cwd = b"/".to_vec();
@@ -210,6 +214,9 @@ impl Guard {
                     };
                     self.list(call.caller, &event);
                 }
+                if let Some(file) = smuggled(role, args) {
+                    return self.refuse_smuggled(call, file);
+                }
                 self.allow_exec(call, asked)
             }
         }
@@ -226,6 +233,18 @@ impl Guard {
             let told = String::from_utf8_lossy(&told).into_owned();
             format!("the environment of this compile names another package: {told}")
         })
+    }
+
+    /// Whose build script said it stands in the path, mostly; the compile may be that of a package that depends on it.
+    fn refuse_smuggled(&mut self, call: &Call<'_>, file: &[u8]) -> Answer {
+        let event = Event {
+            kind: "forged",
+            call: Some("execve"),
+            path: Some(file),
+            note: Some("a build script put an argument file into this compile"),
+            ..Event::default()
+        };
+        self.deny(call.caller, libc::EPERM, &event)
     }
 
     fn forbid(&mut self, call: &Call<'_>, asked: &Asked) -> Answer {
@@ -401,12 +420,28 @@ fn variable<'a>(env: &'a [Vec<u8>], name: &[u8]) -> Option<&'a [u8]> {
 }
 
 fn parse_args(role: Role, argv: &[Vec<u8>]) -> rustc_args::RustcArgs {
+    rustc_args::parse(compiler_args(role, argv), rustc_args::read_file)
+}
+
+fn compiler_args(role: Role, argv: &[Vec<u8>]) -> impl Iterator<Item = &[u8]> {
     // A rustc line has the wrapper and the compiler first; neither looks like a flag.
     let skip = if role == Role::Rustdoc { 1 } else { 2 };
-    rustc_args::parse(
-        argv.iter().skip(skip).map(Vec::as_slice),
-        rustc_args::read_file,
-    )
+    argv.iter().skip(skip).map(Vec::as_slice)
+}
+
+/// An argument file among the values of a compile, where a package may have put it.
+fn smuggled(role: Role, argv: &[Vec<u8>]) -> Option<&[u8]> {
+    let compiles = matches!(role, Role::Rustc | Role::Rustdoc | Role::Probe);
+    let found = compiles.then(|| rustc_args::smuggled(compiler_args(role, argv)));
+    found.flatten()?.strip_prefix(b"@")
+}
+
+/// All strings, if they could be read and none was cut off.
+fn whole(strings: io::Result<Strings>) -> Option<Vec<Vec<u8>>> {
+    strings
+        .ok()
+        .filter(|found| !found.cut)
+        .map(|found| found.all)
 }
 
 fn identity(role: Role, path: &[u8], argv: &[Vec<u8>], env: &[Vec<u8>]) -> Identity {

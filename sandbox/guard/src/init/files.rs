@@ -37,14 +37,23 @@ pub struct PathAct {
     pub nofollow: bool,
 }
 
-/// What Landlock does not cover, so that the guard has to refuse it.
-fn only_guard_refuses(kind: &str) -> bool {
+/// Landlock version that covers emptying a file (Linux 6.2).
+const TRUNCATES: i32 = 3;
+
+/// What Landlock of this version does not cover, so that the guard has to refuse it.
+fn only_guard_refuses(kind: &str, landlock: i32) -> bool {
     matches!(kind, "chmod" | "chown" | "xattr" | "other")
+        || (kind == "truncate" && landlock < TRUNCATES)
+}
+
+/// Whether an open empties the file and asks for nothing that Landlock of this version covers.
+fn only_guard_refuses_open(flags: i32, landlock: i32) -> bool {
+    landlock < TRUNCATES && flags & libc::O_TRUNC != 0 && flags & libc::O_ACCMODE == libc::O_RDONLY
 }
 
 /// Whether the kernel follows a link at the end of the act's path, unless the call says otherwise.
 fn follows(kind: &str) -> bool {
-    only_guard_refuses(kind) || kind == "truncate"
+    matches!(kind, "chmod" | "chown" | "xattr" | "other" | "truncate")
 }
 
 const SET_ID: u32 = 0o6000;
@@ -147,6 +156,10 @@ impl Guard {
         }
         event.path = Some(path);
         event.path2 = real.as_deref();
+        if verdict == Verdict::Denied(By::Landlock) && only_guard_refuses_open(flags, self.landlock)
+        {
+            return self.deny(caller, libc::EACCES, &event);
+        }
         self.record(caller, &event, verdict)
     }
 
@@ -203,6 +216,8 @@ impl Guard {
             return self.count(caller);
         }
         let makes = matches!(act.kind, "mkdir" | "symlink" | "mknod");
+        // What Landlock does not cover follows a link at the path's end too, unless the call says otherwise.
+        let unheld = only_guard_refuses(act.kind, self.landlock);
         let real = self.seek(
             caller,
             &Sought {
@@ -210,7 +225,7 @@ impl Guard {
                 path,
                 written: written.as_deref(),
                 follow: follows(act.kind) && !act.nofollow && !bare,
-                makes: makes || !only_guard_refuses(act.kind),
+                makes: makes || !unheld,
             },
         );
         let mut verdict = self.judge_write(caller, real.as_ref().unwrap_or(path), makes, None);
@@ -254,7 +269,7 @@ impl Guard {
             Second::Path { .. } => real_second.as_deref().or(Some(second)),
             Second::Text(_) => Some(second),
         };
-        if verdict == Verdict::Denied(By::Landlock) && only_guard_refuses(act.kind) {
+        if verdict == Verdict::Denied(By::Landlock) && unheld {
             return self.deny(caller, libc::EPERM, &event);
         }
         self.record(caller, &event, verdict)
@@ -492,6 +507,20 @@ mod tests {
         );
         assert_eq!(found("/b/debug/.fingerprint"), None);
         assert_eq!(found("/b/my-fingerprint/x"), None);
+    }
+
+    #[test]
+    fn what_an_old_landlock_lets_pass_is_the_guards_to_refuse() {
+        let emptied = libc::O_RDONLY | libc::O_TRUNC;
+        for (landlock, refuses) in [(1, true), (2, true), (3, false), (7, false)] {
+            assert_eq!(only_guard_refuses("truncate", landlock), refuses);
+            assert_eq!(only_guard_refuses_open(emptied, landlock), refuses);
+            assert!(!only_guard_refuses_open(
+                libc::O_WRONLY | libc::O_TRUNC,
+                landlock
+            ));
+            assert!(only_guard_refuses("chmod", landlock));
+        }
     }
 
     #[test]

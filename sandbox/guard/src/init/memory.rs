@@ -42,13 +42,9 @@ fn read_some(tid: u32, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
 
 /// Read an array of little values, such as a structure of the kernel's.
 pub fn words<const N: usize>(tid: u32, address: u64) -> io::Result<[u64; N]> {
-    let mut bytes = vec![0u8; N * 8];
-    read(tid, address, &mut bytes)?;
-    let mut words = [0u64; N];
-    for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(8)) {
-        *word = chunk.try_into().map_or(0, u64::from_ne_bytes);
-    }
-    Ok(words)
+    let mut bytes = [[0u8; 8]; N];
+    read(tid, address, bytes.as_flattened_mut())?;
+    Ok(bytes.map(u64::from_ne_bytes))
 }
 
 /// Append a NUL-ended string to `out`, without the NUL. Longer than a path may be is an error, as for the kernel.

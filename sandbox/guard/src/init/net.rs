@@ -14,8 +14,8 @@ use crate::paths;
 const LONGEST_ADDRESS: usize = 128;
 /// Bytes of a message that are looked at for a DNS query: a name and the header fit.
 const QUERY: usize = 512;
-/// Messages of one sendmmsg that are looked at.
-const MOST_MESSAGES: u64 = 16;
+/// Messages of one sendmmsg that the kernel takes (`UIO_MAXIOV`): all are looked at, since the last may be the one.
+const MOST_MESSAGES: u64 = 1024;
 /// Descriptors remembered as connected to a resolver; a build has a handful.
 const MOST_RESOLVERS: usize = 4096;
 const DOMAIN: u16 = 53;
@@ -32,7 +32,7 @@ impl Guard {
     pub fn address(&mut self, call: &Call<'_>, kind: &'static str) -> Answer {
         let key = (call.caller.pid, call.int(0));
         self.resolvers.remove(&key);
-        match read_address(call, call.args[1], call.args[2]) {
+        match read_address(call, call.args[1], call.args[2], address::parse) {
             Err(error) => self.without_path(call, error, kind),
             Ok(Some(address)) => {
                 let resolver = kind == "connect"
@@ -96,10 +96,7 @@ impl Guard {
     }
 
     fn unix(&mut self, call: &Call<'_>, kind: &'static str, name: &[u8]) -> Answer {
-        let listens = matches!(
-            self.unit(call.caller).role,
-            Role::Script | Role::Program | Role::Unknown
-        );
+        let listens = self.unit(call.caller).role != Role::Cargo;
         // The C library asks the name service cache before every look-up of a user.
         let routine =
             name.is_empty() || name == b"/var/run/nscd/socket" || name == b"/run/nscd/socket";
@@ -160,7 +157,8 @@ impl Guard {
         let connected = self.resolvers.contains(&(call.caller.pid, call.int(0)));
         let mut answer = None;
         for message in messages {
-            let address = match read_address(call, message.address.0, message.address.1) {
+            let (pointer, length) = message.address;
+            let address = match read_address(call, pointer, length, address::parse_sent) {
                 Ok(address) => address,
                 Err(error) => return self.without_path(call, error, "send"),
             };
@@ -224,7 +222,12 @@ impl Guard {
 }
 
 /// The address at a pointer; None when there is none or it is too short.
-fn read_address(call: &Call<'_>, pointer: u64, length: u64) -> Result<Option<Address>, NoPath> {
+fn read_address(
+    call: &Call<'_>,
+    pointer: u64,
+    length: u64,
+    parse: fn(&[u8]) -> Option<Address>,
+) -> Result<Option<Address>, NoPath> {
     let length = usize::try_from(length & 0xffff_ffff)
         .unwrap_or(0)
         .min(LONGEST_ADDRESS);
@@ -236,7 +239,7 @@ fn read_address(call: &Call<'_>, pointer: u64, length: u64) -> Result<Option<Add
     if !call.is_valid() {
         return Err(NoPath::Refused(libc::EPERM));
     }
-    Ok(address::parse(&bytes[..length]))
+    Ok(parse(&bytes[..length]))
 }
 
 /// `struct msghdr`: name, its length, the array of `struct iovec`, its length.

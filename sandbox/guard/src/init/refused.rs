@@ -209,7 +209,7 @@ impl Guard {
             };
             return self.deny(call.caller, libc::EPERM, &event);
         }
-        if op == report::PART {
+        if length > 0 {
             let mut part = vec![0u8; length];
             let read = memory::read(call.caller.tid, address, &mut part);
             if read.is_err() || !call.is_valid() || !self.units[unit].report.take(&part) {
@@ -220,7 +220,8 @@ impl Guard {
                 };
                 return self.unreadable(call.caller, &event);
             }
-        } else {
+        }
+        if op == report::END {
             if self.units[unit].report.flood {
                 let note = Some("a build script wrote more than its limit and was ended");
                 self.list(

@@ -3,6 +3,7 @@
 use super::event::Event;
 use super::guard::{Answer, Call, Guard};
 use super::process::{Caller, CARGO};
+use super::unit::Role;
 use crate::sys;
 
 /// Landlock version that keeps signals inside a domain.
@@ -32,7 +33,7 @@ impl Guard {
             ..Event::default()
         };
         if target <= 0 {
-            return self.signal_group(caller, target, &event);
+            return self.signal_group(caller, target, signal, &event);
         }
         let found = u32::try_from(target)
             .ok()
@@ -49,11 +50,35 @@ impl Guard {
         }
     }
 
-    fn signal_group(&mut self, caller: &Caller, target: i64, event: &Event<'_>) -> Answer {
-        let scoped = self.landlock >= SCOPED
-            && self.unit(caller).role.has_domain()
-            && !self.settings.broken("sigscope");
-        if scoped {
+    /// fcntl(2) with `F_SETOWN` or `F_SETOWN_EX`: whom the kernel signals when data arrives at a descriptor.
+    pub fn owner(&mut self, call: &Call<'_>) -> Answer {
+        const NAME: &str = "fcntl";
+        let owner = i64::from(call.int(2));
+        if call.int(1) == libc::F_SETOWN && owner > 0 {
+            return self.signal(call, NAME, owner, libc::SIGIO);
+        }
+        let nobody = call.int(1) == libc::F_SETOWN && owner == 0;
+        if nobody || call.caller.guarding || self.unit(call.caller).role == Role::Cargo {
+            return self.count(call.caller);
+        }
+        // A group, or a structure in memory that can change after a look: no build needs either.
+        let event = Event {
+            kind: "kill",
+            call: Some(NAME),
+            args: &call.args[1..2],
+            ..Event::default()
+        };
+        self.deny(call.caller, libc::EPERM, &event)
+    }
+
+    fn signal_group(
+        &mut self,
+        caller: &Caller,
+        target: i64,
+        signal: i32,
+        event: &Event<'_>,
+    ) -> Answer {
+        if self.is_scoped(caller) {
             // The kernel reaches only processes of the caller's own domain.
             return if target == -1 {
                 self.allow(caller, event)
@@ -62,7 +87,10 @@ impl Guard {
             };
         }
         let group = match target {
-            0 => sys::stat(caller.pid).map(|stat| stat.group),
+            // 0 and 1 would mean other groups to us than to the caller.
+            0 => sys::stat(caller.pid)
+                .map(|stat| stat.group)
+                .filter(|group| *group > 1),
             -1 => None,
             _ => u32::try_from(-target).ok(),
         };
@@ -81,15 +109,31 @@ impl Guard {
         if !all_own {
             return self.deny(caller, libc::EPERM, event);
         }
-        if target == -1 {
-            self.allow(caller, event)
-        } else {
-            self.count(caller)
+        match (target, group) {
+            (-1, _) => self.allow(caller, event),
+            (0, None) => self.deny(caller, libc::EPERM, event),
+            // "Mine" is another group once a thread of the caller has changed it; the number is not.
+            (0, Some(group)) => {
+                self.count(caller);
+                send(-i64::from(group), signal)
+            }
+            _ => self.count(caller),
         }
     }
 
+    /// Whether the kernel itself keeps the caller's signals within its domain.
+    fn is_scoped(&self, caller: &Caller) -> bool {
+        self.landlock >= SCOPED
+            && self.unit(caller).role.has_domain()
+            && !self.settings.broken("sigscope")
+    }
+
     /// `pidfd_send_signal(2)`: the process stands in the descriptor's fdinfo.
+    ///
+    /// Where no domain holds the caller's signals, the guard sends it, without what else the caller wanted to say with
+    /// it: another thread could put another process's descriptor into that place.
     pub fn signal_by_descriptor(&mut self, call: &Call<'_>) -> Answer {
+        const NAME: &str = "pidfd_send_signal";
         let name = format!("fdinfo/{}", call.int(0));
         let mut buffer = [0u8; 1024];
         let target = sys::read_proc(call.caller.tid, &name, &mut buffer).and_then(|text| {
@@ -98,12 +142,32 @@ impl Guard {
                 .find_map(|line| line.strip_prefix(b"Pid:"))?;
             sys::number(line)
         });
-        match target.and_then(|target| i64::try_from(target).ok()) {
-            Some(target) if target > 0 => {
-                self.signal(call, "pidfd_send_signal", target, call.int(1))
-            }
-            // A process that is gone, or no pidfd at all: the kernel refuses it.
-            _ => self.count(call.caller),
+        let held = call.caller.guarding || self.is_scoped(call.caller);
+        let target = target.and_then(|target| i64::try_from(target).ok());
+        let Some(target) = target.filter(|target| *target > 0) else {
+            // A process that is gone, or no pidfd at all.
+            self.count(call.caller);
+            return if held {
+                Answer::Continue
+            } else {
+                Answer::Fail(libc::EBADF)
+            };
+        };
+        match self.signal(call, NAME, target, call.int(1)) {
+            Answer::Continue if !held => send(target, call.int(1)),
+            answer => answer,
         }
     }
+}
+
+/// Send a signal in the caller's stead: what its arguments stand for could change before the kernel looks.
+fn send(target: i64, signal: i32) -> Answer {
+    let Ok(target) = i32::try_from(target) else {
+        return Answer::Fail(libc::ESRCH);
+    };
+    if sys::kill(target, signal) {
+        return Answer::Value(0);
+    }
+    let error = std::io::Error::last_os_error().raw_os_error();
+    Answer::Fail(error.unwrap_or(libc::EPERM))
 }

@@ -334,6 +334,20 @@ mod tests {
     }
 
     #[test]
+    fn no_survivor_is_left_out_for_the_length_of_its_command_line() {
+        let mut unit = unit();
+        let survivor = crate::roles::Survivor {
+            pid: 9,
+            argv: vec![vec![1; 16 << 10]],
+        };
+        let mut part = Vec::new();
+        pairs::push(&mut part, "survivor", &survivor.encode());
+        assert!(unit.report.take(&part));
+        let line = unit.end_json(1);
+        assert!(crate::paths::contains(&line, br#""survivors":[{"pid":9,"#));
+    }
+
+    #[test]
     fn an_end_record_always_fits_a_frame() {
         let mut unit = unit();
         let mut part = Vec::new();

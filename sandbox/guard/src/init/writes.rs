@@ -13,6 +13,9 @@ use std::os::unix::ffi::OsStrExt;
 /// Writes of one script that are listed; more are only counted, and one event says so.
 pub const MOST_WRITES: u64 = 50_000;
 
+/// Temporary names of one compile that are remembered as its own; rustc makes a few at a time.
+const MOST_MADE: usize = 10_000;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Of no interest: counted.
@@ -223,10 +226,11 @@ fn judge_output(unit: &mut Unit, path: &[u8], makes: bool) -> Verdict {
         return Verdict::Count;
     }
     let top = &path[..path.len() - rest.len() + first.len()];
-    if sys::lstat(top).is_some() {
+    // Who makes another unit's object file before that unit does could change it unseen later.
+    if sys::lstat(top).is_some() || has_other_hash(first, &identity.extra) {
         return Verdict::List(Some("foreign output"));
     }
-    if makes && is_temporary(first) {
+    if makes && is_temporary(first) && unit.made.len() < MOST_MADE {
         unit.made.insert(first.into());
         return Verdict::Count;
     }
@@ -243,6 +247,16 @@ fn judge_incremental(crate_name: &[u8], rest: &[u8]) -> Verdict {
     } else {
         Verdict::List(Some("foreign output"))
     }
+}
+
+/// Whether a name has the hash of another unit in it: a dash and 16 hexadecimal digits, as cargo's extra-filename.
+fn has_other_hash(name: &[u8], own: &[u8]) -> bool {
+    const HASH: usize = 16;
+    let is_hash = |part: &[u8]| part.len() == HASH && part.iter().all(u8::is_ascii_hexdigit);
+    let found = |part: &[u8]| is_hash(part) && Some(part) != own.strip_prefix(b"-");
+    name.split(|byte| !byte.is_ascii_alphanumeric())
+        .skip(1)
+        .any(found)
 }
 
 /// Names that rustc and the linkers it calls give to files they remove again.
@@ -335,7 +349,42 @@ mod tests {
             judge_output(&mut unit, &at("new-file"), true),
             Verdict::List(Some("stray output"))
         );
+        for index in 0..MOST_MADE {
+            judge_output(&mut unit, &at(&format!("{index}.o")), true);
+        }
+        assert_eq!(
+            (judge_output(&mut unit, &at("x.o"), true), unit.made.len()),
+            (Verdict::List(Some("stray output")), MOST_MADE)
+        );
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn another_crates_object_file_is_foreign_before_it_is_there() {
+        let identity = Identity {
+            out_dir: b"/tmp/guard-nowhere".to_vec(),
+            extra: b"-0123456789abcdef".to_vec(),
+            ..Identity::default()
+        };
+        let mut unit = Unit::new(2, Role::Rustc, identity, 9, WriteRules::default());
+        let mut judge = |name: &str| {
+            let path = format!("/tmp/guard-nowhere/{name}");
+            judge_output(&mut unit, path.as_bytes(), true)
+        };
+        for name in [
+            "other-fedcba9876543210.other.1f2e3d-cgu.0.rcgu.o",
+            "other-fedcba9876543210.o",
+        ] {
+            assert_eq!(judge(name), Verdict::List(Some("foreign output")), "{name}");
+        }
+        for name in [
+            "mine-0123456789abcdef.mine.1f2e3d-cgu.0.rcgu.o",
+            "rmetaAbCdEf",
+            "x-fedcba98765432100.o",
+            ".tmpAbCdEf.temp-archive",
+        ] {
+            assert_eq!(judge(name), Verdict::Count, "{name}");
+        }
     }
 
     #[test]

@@ -12,6 +12,8 @@ mod survivors;
 pub use rustc::main as rustc;
 pub use rustdoc::main as rustdoc;
 pub use script::main as script;
+#[cfg(test)]
+pub use survivors::Survivor;
 
 use crate::pairs;
 use crate::paths;

@@ -73,9 +73,12 @@ pub fn main(args: &[OsString]) -> ! {
     let mut report = Report::default();
     outcome.report(&mut report);
     if !found.out_dir.is_empty() && !settings.broken("seal") {
-        // Of what it only checks, cargo sets the times once rustc is gone.
-        let digest =
-            script || found.only_checks() || std::env::var_os("CARGO_PRIMARY_PACKAGE").is_some();
+        // Of what it only checks, cargo sets the times once rustc is gone. Of the user's own packages' outputs it makes
+        // hard links, and of any package's dylib (`uplift_to` in cargo). Elsewhere nobody has a reason to move a ctime.
+        let digest = script
+            || found.only_checks()
+            || found.crate_types.iter().any(|kind| kind == b"dylib")
+            || std::env::var_os("CARGO_PRIMARY_PACKAGE").is_some();
         let folder = paths::normal(&cwd, &found.out_dir);
         outputs::compiled(
             &mut report,

@@ -7,6 +7,10 @@ use std::time::{Duration, Instant};
 const GRACE: Duration = Duration::from_millis(50);
 /// A unit that forks faster than we kill is left to init, which ends the whole container.
 const LIMIT: Duration = Duration::from_secs(10);
+/// Bytes of a survivor's command line that are told; init's list must have room for it whatever the bytes are.
+const LONGEST_ARGV: usize = 2048;
+/// Survivors whose command line is looked at; a storm of them is told by its numbers.
+const MOST_ARGV: usize = 1000;
 
 /// One process and its command line.
 pub struct Survivor {
@@ -19,7 +23,8 @@ impl Survivor {
     pub fn encode(&self) -> Vec<u8> {
         let mut value = self.pid.to_string().into_bytes();
         value.push(b'\t');
-        value.extend(self.argv.join(&crate::report::ARG_END));
+        let argv = self.argv.join(&crate::report::ARG_END);
+        value.extend_from_slice(&argv[..argv.len().min(LONGEST_ARGV)]);
         value
     }
 }
@@ -38,10 +43,12 @@ pub fn end_all() -> Vec<Survivor> {
         if begun.elapsed() >= GRACE {
             for pid in children() {
                 if !found.iter().any(|known| known.pid == pid) {
-                    found.push(Survivor {
-                        pid,
-                        argv: sys::command_line(pid),
-                    });
+                    let argv = if found.len() < MOST_ARGV {
+                        sys::command_line(pid)
+                    } else {
+                        Vec::new()
+                    };
+                    found.push(Survivor { pid, argv });
                 }
                 sys::kill(i32::try_from(pid).unwrap_or(0), libc::SIGKILL);
             }

@@ -24,8 +24,10 @@ pub fn perform(verb: &str, args: &[&str]) -> Option<Outcome> {
         ("sendto", [addr]) => with(addr, |addr| {
             any_port(&addr)?.send_to(b"csbench", addr).map(|_| String::new())
         }),
-        ("sendmsg", [addr]) => with(addr, |addr| message(addr, false)),
-        ("sendmmsg", [addr]) => with(addr, |addr| message(addr, true)),
+        ("sendto-bare", [addr]) => with(addr, bare),
+        ("sendmsg", [addr]) => with(addr, |addr| message(addr, 0)),
+        ("sendmmsg", [addr]) => with(addr, |addr| message(addr, 1)),
+        ("sendmmsg-last", [addr]) => with(addr, |addr| message(addr, 20)),
         ("fastopen", [addr]) => with(addr, fast_open),
         ("query", [addr, name]) => with(addr, |addr| {
             any_port(&addr)?.send_to(&question(name), addr).map(|_| String::new())
@@ -98,9 +100,28 @@ fn fast_open(addr: SocketAddr) -> Outcome {
     check(sent).map(|_| String::new())
 }
 
-fn message(addr: SocketAddr, many: bool) -> Outcome {
+/// A peer whose address has no family.
+fn bare(addr: SocketAddr) -> Outcome {
+    let (socket, mut peer) = (any_port(&addr)?, raw(addr));
+    peer[..2].fill(0);
+    let text = b"csbench";
+    check(unsafe {
+        sendto(
+            socket.as_raw_fd(),
+            text.as_ptr().cast(),
+            text.len(),
+            0,
+            peer.as_ptr().cast(),
+            16,
+        )
+    })
+    .map(|_| String::new())
+}
+
+/// One message, or for `many` that number in one call: the last to `addr`, those before to loopback.
+fn message(addr: SocketAddr, many: usize) -> Outcome {
     let socket = any_port(&addr)?;
-    let peer = raw(addr);
+    let (peer, near) = (raw(addr), raw(SocketAddr::from(([127, 0, 0, 1], 9))));
     let mut text = *b"csbench";
     let mut part = Part {
         base: text.as_mut_ptr().cast(),
@@ -115,9 +136,21 @@ fn message(addr: SocketAddr, many: bool) -> Outcome {
         control_len: 0,
         flags: 0,
     };
-    if many {
-        let mut list = [Counted { header, sent: 0 }];
-        return check(unsafe { sendmmsg(socket.as_raw_fd(), list.as_mut_ptr(), 1, 0) }).map(|_| String::new());
+    if many > 0 {
+        let before = Message {
+            name: near.as_ptr().cast(),
+            ..header
+        };
+        let mut list = vec![
+            Counted {
+                header: before,
+                sent: 0
+            };
+            many - 1
+        ];
+        list.push(Counted { header, sent: 0 });
+        let count = list.len() as u32;
+        return check(unsafe { sendmmsg(socket.as_raw_fd(), list.as_mut_ptr(), count, 0) }).map(|_| String::new());
     }
     check(unsafe { sendmsg(socket.as_raw_fd(), &header, 0) }).map(|_| String::new())
 }
@@ -149,6 +182,7 @@ struct Part {
 }
 
 #[repr(C)]
+#[derive(Clone, Copy)]
 struct Message {
     name: *const c_void,
     name_len: u32,
@@ -160,6 +194,7 @@ struct Message {
 }
 
 #[repr(C)]
+#[derive(Clone, Copy)]
 struct Counted {
     header: Message,
     sent: u32,

@@ -16,6 +16,8 @@ extern "C" {
     fn signal(number: i32, handler: usize) -> usize;
     fn fork() -> i32;
     fn setsid() -> i32;
+    fn setpgid(pid: i32, group: i32) -> i32;
+    fn dup2(from: i32, to: i32) -> i32;
     fn _exit(status: i32) -> !;
     fn close(fd: i32) -> i32;
     fn ptrace(request: i32, pid: i32, addr: usize, data: usize) -> isize;
@@ -43,6 +45,10 @@ pub fn perform(verb: &str, args: &[&str]) -> Option<Outcome> {
             let fd = call(parse(open)?, [pid as usize, 0, 0, 0, 0, 0])?;
             call(parse(send)?, [fd as usize, parse(number)?, 0, 0, 0, 0]).map(|_| String::new())
         }),
+        ("pidfd-race", [open, send, who, number]) => {
+            with(who, |pid| pidfd_race(parse(open)?, parse(send)?, pid, number))
+        }
+        ("group-race", [who, number]) => with(who, |pid| group_race(pid, number)),
         ("ptrace", [request, who]) => with(who, |pid| {
             check(unsafe { ptrace(parse(request)? as i32, pid, 0, 0) }).map(|_| String::new())
         }),
@@ -132,6 +138,54 @@ fn shoot(who: &str, number: &str) -> Outcome {
         return check(unsafe { kill(target, number) }).map(|_| String::new());
     }
     with(who, |pid| check(unsafe { kill(pid, number) }).map(|_| String::new()))
+}
+
+/// How often a race is run: each time costs the guard a look.
+const TRIES: usize = 2000;
+
+/// Do `act` again and again while another thread does `other`.
+fn race(act: impl Fn(), other: impl Fn() + Send + Sync) -> Outcome {
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                other();
+            }
+        });
+        (0..TRIES).for_each(|_| act());
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    Ok(String::new())
+}
+
+/// A signal by a descriptor that means ourselves and `pid` by turns.
+fn pidfd_race(open: usize, send: usize, pid: i32, number: &str) -> Outcome {
+    let number = parse(number)?;
+    unsafe { signal(number as i32, SIG_IGN) };
+    let own = call(open, [std::process::id() as usize, 0, 0, 0, 0, 0])? as i32;
+    let theirs = call(open, [pid as usize, 0, 0, 0, 0, 0])? as i32;
+    let shown = call(open, [std::process::id() as usize, 0, 0, 0, 0, 0])? as i32;
+    let turn = || unsafe {
+        dup2(theirs, shown);
+        dup2(own, shown);
+    };
+    race(|| drop(call(send, [shown as usize, number, 0, 0, 0, 0])), turn)
+}
+
+/// A signal to our group, which is ours alone and that of `pid` by turns.
+fn group_race(pid: i32, number: &str) -> Outcome {
+    let number = parse(number)? as i32;
+    unsafe { signal(number, SIG_IGN) };
+    let turn = || unsafe {
+        setpgid(0, pid);
+        setpgid(0, 0);
+    };
+    race(
+        || {
+            unsafe { kill(0, number) };
+        },
+        turn,
+    )
 }
 
 /// process_vm_readv and process_vm_writev: eight bytes at an address that every program has mapped or not.
