@@ -7,6 +7,7 @@ been started, while cargo begins its work on another core.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 
@@ -32,9 +33,12 @@ def make_engine(name: str) -> Engine:
 
 
 def print_plan(words: Sequence[str], settings: Settings) -> int:
-    """`cargo-sandbox plan VERB …`: resolve, plan, print; run nothing of the project."""
-    invocation = prepare_invocation(words, settings, make_engine(settings.engine), choose_stdio)
-    print(invocation.plan.describe())
+    """`cargo-sandbox plan VERB …`: resolve, plan, print; run nothing of the project and make no target dir."""
+    from sandbox.report.render import render_untrusted
+
+    invocation = prepare_invocation(words, settings, make_engine(settings.engine), choose_stdio, create=False)
+    for line in invocation.plan.describe():
+        print(render_untrusted(line, 10_000))
     return 0
 
 
@@ -48,6 +52,10 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
         return print_help(words, settings, engine, choose_stdio)
     invocation = prepare_invocation(words, settings, engine, choose_stdio)
     plan, host = invocation.plan, invocation.host
+    if invocation.args.open:
+        sys.stderr.write(
+            "note: --open is left out: nothing is opened from the sandbox; look below the target dir's doc\n"
+        )
     session = engine.start(plan)
     opened = None
     try:

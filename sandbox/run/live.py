@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import signal
 import sys
@@ -21,6 +23,7 @@ from sandbox.report import terminal
 from sandbox.run.finish import fresh_units, make_violators_stale, was_about_to_run
 from sandbox.run.invocation import Invocation
 from sandbox.run.ledger import OpenLedger, unit_of
+from sandbox.run.messages import MessageLines
 from sandbox.run.pump import Ending, Pump, Sinks
 from sandbox.run.recorder import Recorder
 from sandbox.run.stdio import raw_terminal
@@ -53,10 +56,14 @@ class LiveRun:
         self._recorder = Recorder(self._writer, self._judge, ledger.ledger, kill_at, self._stop_for)
         self._pump: Pump | None = None
         self._built = False
+        self._message = MessageLines(self._writer.message)
 
     def follow(self, session: Session) -> int:
         """Follow it to its end; returns the exit code. Raises SetupError when a wall could not be put up."""
         invocation, settings = self._invocation, self._settings
+        # What start-up made stays to the end; a long run makes rubbish.
+        gc.freeze()
+        gc.enable()
         with self._writer as writer:
             result = self._run(session)
             chains = {
@@ -108,18 +115,20 @@ class LiveRun:
             )
             self._recorder.when_program_starts(self._build_over)
             ending = self._pump.run()
+        self._message.end()
         self._build_over(ending)
         return self._result(ending)
 
     def _output(self, stream: int, data: bytes) -> None:
         self._writer.output(data)
         if stream == 1 and self._invocation.json_messages:
-            for line in data.splitlines(keepends=True):
-                self._writer.message(line)
+            self._message.feed(data)
 
     def _program(self) -> None:
         self._recorder.program()
-        self._terminal_mode()
+        early = self._terminal_mode()
+        if self._pump is not None:
+            self._pump.type(early)
 
     def _build_over(self, ending: Ending | None = None) -> None:
         """Cargo has built all there is: look at the seals, let other builds have the build dir, give it our input."""
@@ -209,7 +218,7 @@ class LiveRun:
         findings: tuple[Finding, ...],
         complete: Completeness,
     ) -> int:
-        if ending.interrupted and not ending.stopped:
+        if ending.interrupted and not ending.stopped and code is None:
             return 128 + ending.interrupted
         if any(at_least(finding.severity, self._settings.deny) for finding in findings):
             return 120
@@ -237,6 +246,8 @@ def _die_of(number: int) -> None:
 def _prune_now_and_then(run_id: str) -> None:
     """Retention in about one run of eight: the list of runs need not be read each time."""
     if run_id[-1:] in "abcd":
-        from sandbox.trace.store import Policy
+        from sandbox.trace.store import Policy, StoreError
 
-        RunStore().prune(Policy(), datetime.now().astimezone())
+        # What can't be removed now is removed another time; no build may fail of it.
+        with contextlib.suppress(OSError, StoreError):
+            RunStore().prune(Policy(), datetime.now().astimezone())

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.engine.bubblewrap import Bubblewrap, _arguments
+from sandbox.engine.bubblewrap import Bubblewrap, _arguments, _search_path
 from sandbox.engine.fake import FakeEngine
-from sandbox.errors import EngineUnavailable
+from sandbox.errors import EngineUnavailable, SetupError
 from sandbox.plan.model import Limits, Mount, Plan
 
 PLAN = Plan(
@@ -77,3 +77,20 @@ def test_the_fake_engine_says_its_frames_and_keeps_what_it_was_told() -> None:
     assert session.wait(5) == 3
     session.close()
     assert engine.plans == [PLAN]
+
+
+def test_a_bwrap_of_the_tree_is_never_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bwrap").write_text("#!/bin/sh\n")
+    (tmp_path / "bwrap").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", ".::bin")
+    assert [part for part in _search_path().split(":") if not part.startswith("/")] == []
+    monkeypatch.setenv("PATH", f".:{tmp_path}")
+    assert _search_path().endswith(f":{tmp_path}")
+
+
+def test_more_mounts_than_bwrap_takes_are_refused_with_what_to_do() -> None:
+    mounts = tuple(Mount("ro", f"/project/{number}/.env", "/empty") for number in range(3_000))
+    with pytest.raises(SetupError) as caught:
+        Bubblewrap("/bin/false").start(dataclasses.replace(PLAN, mounts=mounts))
+    assert caught.value.hint
