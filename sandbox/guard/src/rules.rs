@@ -123,6 +123,18 @@ impl WriteRules {
     }
 }
 
+/// The scratch folders that all units share, and where their own are made, once all settings are read: without a word
+/// about them it is /tmp; an empty shared one says that there is none.
+pub fn complete_scratch(shared: &mut Vec<Vec<u8>>, own: &mut Vec<u8>) {
+    if shared.is_empty() {
+        shared.push(b"/tmp".to_vec());
+    }
+    shared.retain(|top| !top.is_empty());
+    if own.is_empty() {
+        *own = shared.first().cloned().unwrap_or_else(|| b"/tmp".to_vec());
+    }
+}
+
 /// How the name of a unit's scratch folder begins; the pid is that of its first process.
 pub fn scratch_prefix(top: &[u8], pid: u32) -> Vec<u8> {
     [top, format!("/cs-{pid}-").as_bytes()].concat()
@@ -225,6 +237,23 @@ mod tests {
         let rules = WriteRules::new(&[b"/tmp/w/out"], &[], scratch, &[], b"", b"/");
         assert!(rules.allow(b"/tmp/cs-77-AbCdEf/x", 78) && rules.allow(b"/tmp/w/out/x", 78));
         assert!(!rules.allow(b"/tmp/w/other", 78) && !rules.allow(b"/tmp/cs-7-AbCdEf/x", 78));
+    }
+
+    #[test]
+    fn scratch_space_that_nobody_speaks_of_is_tmp_and_may_be_shared_by_nobody() {
+        let complete = |shared: &[&[u8]], own: &[u8]| {
+            let mut shared: Vec<Vec<u8>> = shared.iter().map(|top| top.to_vec()).collect();
+            let mut own = own.to_vec();
+            complete_scratch(&mut shared, &mut own);
+            (shared, own)
+        };
+        let tmp = b"/tmp".to_vec();
+        assert_eq!(complete(&[], b""), (vec![tmp.clone()], tmp.clone()));
+        assert_eq!(complete(&[b""], b""), (vec![], tmp));
+        assert_eq!(
+            complete(&[b"/a"], b"/s"),
+            (vec![b"/a".to_vec()], b"/s".to_vec())
+        );
     }
 
     #[test]

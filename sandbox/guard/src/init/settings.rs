@@ -3,7 +3,7 @@
 use crate::hash;
 use crate::pairs;
 use crate::paths;
-use crate::rules::{Allowance, Source};
+use crate::rules::{self, Allowance, Source};
 use crate::sys;
 use std::collections::HashSet;
 
@@ -70,18 +70,7 @@ impl Settings {
         if found.filter.is_empty() {
             return Err("no filter".into());
         }
-        if found.tmp.is_empty() {
-            found.tmp.push(b"/tmp".to_vec());
-        }
-        // An empty value says that units share no scratch space.
-        found.tmp.retain(|top| !top.is_empty());
-        if found.scratch.is_empty() {
-            found.scratch = found
-                .tmp
-                .first()
-                .cloned()
-                .unwrap_or_else(|| b"/tmp".to_vec());
-        }
+        rules::complete_scratch(&mut found.tmp, &mut found.scratch);
         Ok(found)
     }
 

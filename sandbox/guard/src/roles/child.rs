@@ -141,30 +141,27 @@ impl Outcome {
     }
 }
 
-/// The scratch space that a unit shares with all others, if its cargo line and environment mention these paths.
+/// What this unit may write: its `own` folders, scratch space, and what the plan allows its package.
 ///
-/// If any of them lies below a scratch folder, the build itself does, and to allow that folder would be to allow every
-/// unit's outputs: then there is none.
-pub fn shared_scratch<'a, 'b>(
-    settings: &'a Settings,
-    mentioned: impl IntoIterator<Item = &'b [u8]>,
-) -> &'a [Vec<u8>] {
+/// `mentioned` are the paths on its command line and in its environment. If any lies below a shared scratch folder, the
+/// build itself does, and to allow that folder would be to allow every unit's outputs: then none is shared.
+pub fn rules<'a>(
+    settings: &Settings,
+    own: &[&[u8]],
+    mentioned: impl IntoIterator<Item = &'a [u8]>,
+    package: &[u8],
+    cwd: &[u8],
+) -> WriteRules {
     let slashed: Vec<Vec<u8>> = settings
         .tmp
         .iter()
         .map(|top| [top, &b"/"[..]].concat())
         .collect();
     let below = |text: &[u8]| slashed.iter().any(|top| paths::contains(text, top));
-    if mentioned.into_iter().any(below) {
-        &[]
-    } else {
-        &settings.tmp
-    }
-}
-
-/// How this unit's own scratch folder begins.
-pub fn own_scratch(settings: &Settings) -> Vec<u8> {
-    scratch_prefix(&settings.scratch, std::process::id())
+    let is_below = below(cwd) || mentioned.into_iter().any(below);
+    let shared: &[Vec<u8>] = if is_below { &[] } else { &settings.tmp };
+    let scratch = scratch_prefix(&settings.scratch, std::process::id());
+    WriteRules::new(own, shared, scratch, &settings.allowances, package, cwd)
 }
 
 /// Bytes as they stand in an OS string.

@@ -18,7 +18,7 @@ pub use survivors::Survivor;
 use crate::pairs;
 use crate::paths;
 use crate::report;
-use crate::rules::{Allowance, Source};
+use crate::rules::{self, Allowance, Source};
 use crate::sys::{self, Ended};
 use std::ffi::OsStr;
 use std::fs;
@@ -78,18 +78,7 @@ impl Settings {
                 _ => return Err(format!("unknown key {}", String::from_utf8_lossy(key))),
             }
         }
-        if found.tmp.is_empty() {
-            found.tmp.push(b"/tmp".to_vec());
-        }
-        // An empty value says that units share no scratch space.
-        found.tmp.retain(|top| !top.is_empty());
-        if found.scratch.is_empty() {
-            found.scratch = found
-                .tmp
-                .first()
-                .cloned()
-                .unwrap_or_else(|| b"/tmp".to_vec());
-        }
+        rules::complete_scratch(&mut found.tmp, &mut found.scratch);
         Ok(found)
     }
 

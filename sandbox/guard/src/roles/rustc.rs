@@ -4,7 +4,6 @@ use super::child::{self, os, Launch};
 use super::{current_dir, end_like, exec, is_first, outputs, refuse, replace, settings, Settings};
 use crate::paths;
 use crate::report::Report;
-use crate::rules::WriteRules;
 use crate::rustc_args::{self, RustcArgs};
 use crate::sys::Ended;
 use std::ffi::{OsStr, OsString};
@@ -31,15 +30,10 @@ pub fn main(args: &[OsString]) -> ! {
         // rustc makes this folder itself, but a rule can only stand on one that is there.
         let _ = fs::create_dir_all(OsStr::from_bytes(&incremental));
     }
-    let mentioned = rest
-        .iter()
-        .map(|arg| arg.as_bytes())
-        .chain([cwd.as_slice()]);
-    let rules = WriteRules::new(
+    let rules = child::rules(
+        &settings,
         &[&found.out_dir, &incremental],
-        child::shared_scratch(&settings, mentioned),
-        child::own_scratch(&settings),
-        &settings.allowances,
+        rest.iter().map(|arg| arg.as_bytes()),
         &settings.package(&found.input, &cwd),
         &cwd,
     );

@@ -3,7 +3,6 @@
 use super::child::{self, os, Launch};
 use super::{current_dir, end_like, exec, is_first, refuse, settings};
 use crate::report::Report;
-use crate::rules::WriteRules;
 use crate::rustc_args;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -24,18 +23,11 @@ pub fn main(args: &[OsString]) -> ! {
     let mut own: Vec<&[u8]> = vec![&found.out_dir];
     own.extend(found.more_out.iter().map(Vec::as_slice));
     let cwd = current_dir();
-    let package = settings.package(&found.input, &cwd);
-    let mentioned = args
-        .iter()
-        .map(|arg| arg.as_bytes())
-        .chain([cwd.as_slice()]);
-    let shared = child::shared_scratch(&settings, mentioned);
-    let rules = WriteRules::new(
+    let rules = child::rules(
+        &settings,
         &own,
-        shared,
-        child::own_scratch(&settings),
-        &settings.allowances,
-        &package,
+        args.iter().map(|arg| arg.as_bytes()),
+        &settings.package(&found.input, &cwd),
         &cwd,
     );
     let launch = Launch {

@@ -5,7 +5,6 @@ use super::{current_dir, end_like, exec, is_first, outputs, refuse, settings, va
 use crate::hash;
 use crate::paths;
 use crate::report::Report;
-use crate::rules::WriteRules;
 use crate::sys::{self, Ended};
 use crate::trailer::{Identity, Trailer};
 use std::ffi::{OsStr, OsString};
@@ -31,17 +30,11 @@ pub fn main(trailer: &Trailer, arg0: &OsStr, args: &[OsString]) -> ! {
     }
     let cwd = current_dir();
     let out_dir = variable("OUT_DIR");
-    let shared = child::shared_scratch(
+    let rules = child::rules(
         &settings,
-        [out_dir.as_slice(), &cwd, real.as_os_str().as_bytes()],
-    );
-    let package = variable("CARGO_PKG_NAME");
-    let rules = WriteRules::new(
         &[&out_dir],
-        shared,
-        child::own_scratch(&settings),
-        &settings.allowances,
-        &package,
+        [out_dir.as_slice(), real.as_os_str().as_bytes()],
+        &variable("CARGO_PKG_NAME"),
         &cwd,
     );
     let launch = Launch {
