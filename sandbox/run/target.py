@@ -9,6 +9,11 @@ from sandbox.errors import SetupError
 from sandbox.plan.secrets import is_within, secret_reason
 
 BUILD_FOLDER = ".cargo-sandbox"
+# Where a file is run or obeyed later because of where it lies: settings and hooks (hidden folders), programs, the system.
+_SYSTEM = (
+    "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/proc", "/run", "/sbin", "/srv",
+    "/sys", "/usr", "/var",
+)  # fmt: skip
 _LAYOUT = ("deps", "build", "examples", "incremental")
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55"
 # Word for word what cargo writes, so that a backup passes over a target dir that we made as over one of cargo's.
@@ -18,12 +23,15 @@ _TAG_FILE = _TAG + (
 )
 
 
-def open_target(path: str, workspace: str, homes: tuple[str, ...], cargo_home: str, by_user: bool) -> str:
-    """Create the target dir if need be and return its real path.
+def open_target(
+    path: str, workspace: str, homes: tuple[str, ...], cargo_home: str, by_user: bool, create: bool = True
+) -> str:
+    """The target dir's real path, made if need be (and if `create`).
 
-    A symlink on the way that the project could have planted (below the workspace) is followed only to a directory that
-    is empty or that cargo itself marked as a cache (CACHEDIR.TAG). The same holds for a directory outside the workspace
-    that is there already, unless the user named it (`by_user`). Raises SetupError for anything else.
+    Unless the user named it (`by_user`), it is the project that chose it: `target` in the workspace is good as it is;
+    any other directory must be new, empty or marked by cargo as a cache (CACHEDIR.TAG), and may not lie where files are
+    obeyed because of their place (`.git`, `~/.config/autostart`, `~/bin`, the system). The same holds for a symlink on
+    the way that the project could have planted. Raises SetupError for anything else.
     """
     real = os.path.realpath(path)
     reason = secret_reason(real, homes)
@@ -37,9 +45,14 @@ def open_target(path: str, workspace: str, homes: tuple[str, ...], cargo_home: s
     expected = os.path.join(os.path.realpath(workspace), os.path.relpath(path, workspace)) if inside else real
     if inside and os.path.normpath(expected) != real and not _is_cache(real):
         raise _refuse(path, real, "the project makes it a symlink to a directory that is not cargo's")
-    stays = by_user or is_within(real, os.path.realpath(workspace))
-    if not stays and os.path.lexists(real) and not _is_cache(real):
-        raise _refuse(path, real, "the project's configuration points it at a directory that is not cargo's")
+    usual = real == os.path.join(os.path.realpath(workspace), "target")
+    if not by_user and not usual:
+        if os.path.lexists(real) and not _is_cache(real):
+            raise _refuse(path, real, "the project points it at a directory that is not cargo's")
+        if _is_obeyed(real, os.path.realpath(workspace)) and not _is_marked(real):
+            raise _refuse(path, real, "the project points it at a place whose files are run or obeyed")
+    if not create and not os.path.lexists(real):
+        return real
     try:
         if not os.path.isdir(real):
             os.makedirs(real, exist_ok=True)
@@ -64,8 +77,9 @@ def keep_away(target: str, own: tuple[str, ...]) -> None:
             )
 
 
-def build_dir(target: str) -> str:
-    """Our own folder for intermediates inside the target dir (`cargo clean` removes it with the rest).
+def build_dir(target: str, create: bool = True) -> str:
+    """Our own folder for intermediates inside the target dir (`cargo clean` removes it with the rest), made if need be
+    (and if `create`).
 
     Raises SetupError when something that is not a plain directory sits there.
     """
@@ -74,7 +88,8 @@ def build_dir(target: str) -> str:
     for place in (folder, path):
         if os.path.islink(place) or (os.path.lexists(place) and not os.path.isdir(place)):
             raise _refuse(place, place, "it is not a plain directory")
-        os.makedirs(place, exist_ok=True)
+        if create:
+            os.makedirs(place, exist_ok=True)
     return path
 
 
@@ -121,10 +136,25 @@ def _mark(path: str) -> None:
         out.write(_TAG_FILE)
 
 
+def _is_obeyed(path: str, workspace: str) -> bool:
+    """Whether a place that the project chose is hidden, for programs, or the system's. What the way to the workspace has
+    of such names does not count."""
+    if any(is_within(path, top) and not is_within(workspace, top) for top in _SYSTEM):
+        return not is_within(path, "/var/tmp")
+    own = os.path.relpath(path, os.path.commonpath((path, workspace)))
+    return any(part.startswith(".") or part in ("bin", "sbin") for part in own.split("/") if part != ".")
+
+
 def _is_cache(path: str) -> bool:
+    """Whether a directory is empty or cargo's."""
     try:
-        if not os.listdir(path):
-            return True
+        return not os.listdir(path) or _is_marked(path)
+    except OSError:
+        return False
+
+
+def _is_marked(path: str) -> bool:
+    try:
         fd = os.open(os.path.join(path, "CACHEDIR.TAG"), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return False

@@ -288,6 +288,8 @@ def test_places_that_the_tree_may_not_open_are_refused(lab: Lab, marks: Path) ->
         "target dir with the user's files": ('[build]\ntarget-dir = "{home}/Documents"\n', ""),
         "target dir that is the home": ('[build]\ntarget-dir = "{home}"\n', ""),
         "target dir in .ssh": ('[build]\ntarget-dir = "{home}/.ssh/target"\n', ""),
+        "target dir for git's hooks": ('[build]\ntarget-dir = ".git/hooks"\n', ""),
+        "target dir for login programs": ('[build]\ntarget-dir = "{home}/.config/autostart"\n', ""),
         "target dir in cargo's home": ('[build]\ntarget-dir = "{home}/.cargo/registry"\n', ""),
     }
     for what, (settings, extra) in cases.items():
