@@ -40,6 +40,7 @@ def build_plan(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Poli
         seccomp_digest=seccomp_digest,
         guard_digest=host.guard_digest,
         withheld_env=withheld,
+        private_env=environment.by_hand(env, policy.allow_env),
         removed_walls=policy.removed_walls,
     )
 

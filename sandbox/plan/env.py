@@ -54,14 +54,19 @@ def select(env: Mapping[str, str], extra: Iterable[str]) -> tuple[dict[str, str]
 
     `extra` are names the user allowed by hand (`--allow-env`); a trailing `*` is a prefix.
     """
-    exact = {name for name in extra if not name.endswith("*")}
-    prefixes = tuple(name[:-1] for name in extra if name.endswith("*"))
+    chosen = set(by_hand(env, extra))
     kept: dict[str, str] = {}
     withheld: list[str] = []
     for name, value in env.items():
-        by_hand = name in exact or (prefixes and name.startswith(prefixes))
-        if "\0" not in value and (by_hand or allowed(name)):
+        if "\0" not in value and (name in chosen or allowed(name)):
             kept[name] = value
         else:
             withheld.append(name)
     return kept, tuple(sorted(withheld))
+
+
+def by_hand(env: Iterable[str], extra: Iterable[str]) -> tuple[str, ...]:
+    """The names in `env` that pass only because the user said so, in order."""
+    patterns = tuple(extra)
+    prefixes = tuple(name[:-1] for name in patterns if name.endswith("*"))
+    return tuple(sorted(n for n in env if not allowed(n) and (n in patterns or n.startswith(prefixes))))

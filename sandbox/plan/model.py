@@ -7,6 +7,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Literal
 
+PRIVATE = "(not shown)"
+"""What stands in the place of a value that the user let pass by hand."""
+
 MountKind = Literal["ro", "rw", "tmpfs", "proc", "dev", "symlink", "dir"]
 
 
@@ -69,7 +72,8 @@ class Plan:
     process and starts the command under the syscall filter; without, the command itself is (the resolve step, which
     runs cargo alone and no code of any crate). `network` keeps the host's network namespace. `owners` charges each
     crate's root source file to its package; `scratch` is the bare scratch folder that all units share, empty when the
-    target dir lies in it (a rule for one would then open the other).
+    target dir lies in it (a rule for one would then open the other). `private_env` names the variables whose values
+    stand neither in `describe` nor in `to_json` (so `digest` does not tell them apart).
     """
 
     command: tuple[str, ...]
@@ -91,21 +95,28 @@ class Plan:
     seccomp_digest: str = ""
     guard_digest: str = ""
     withheld_env: tuple[str, ...] = ()
+    private_env: tuple[str, ...] = ()
     dropped_config: tuple[str, ...] = ()
     removed_walls: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
-        """A JSON-ready form. Values of the environment are part of it: the allow-list admits no secret."""
+        """A JSON-ready form. Values of the environment are part of it, since the allow-list admits no secret; what the
+        user let pass by hand may be one and is only named."""
         mounts = [dict(vars(mount)) for mount in self.mounts]
-        return vars(self) | {"mounts": mounts, "limits": dict(vars(self.limits)), "stdio": dict(vars(self.stdio))}
+        parts = {"mounts": mounts, "limits": dict(vars(self.limits)), "stdio": dict(vars(self.stdio))}
+        return vars(self) | parts | {"env": self._shown_env()}
+
+    def _shown_env(self) -> list[tuple[str, str]]:
+        return [(name, PRIVATE if name in self.private_env else value) for name, value in self.env]
 
     def digest(self) -> str:
         """SHA-256 over the canonical JSON form; equal plans have equal digests."""
         text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
         return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
-    def describe(self) -> str:
-        """The whole plan as text for a person."""
+    def describe(self) -> list[str]:
+        """The whole plan in lines for a person. A path or key in it may hold anything, line breaks too: print each
+        line through `sandbox.report.render`."""
         lines = [
             f"plan {self.digest()[:23]}",
             f"  command   {' '.join(self.command)}",
@@ -119,7 +130,7 @@ class Plan:
         ]
         lines += ["  limits"] + [f"    {line}" for line in self.limits.describe()]
         lines += ["  mounts"] + [f"    {mount.describe()}" for mount in self.mounts]
-        lines += ["  environment"] + [f"    {name}={value}" for name, value in self.env]
+        lines += ["  environment"] + [f"    {name}={value}" for name, value in self._shown_env()]
         if self.withheld_env:
             lines += ["  environment withheld", "    " + " ".join(self.withheld_env)]
         if self.dropped_config:
@@ -128,4 +139,4 @@ class Plan:
             lines.append(f"  allowed write  {package}: {path}")
         if self.removed_walls:
             lines.append("  WALLS REMOVED FOR A TEST: " + " ".join(self.removed_walls))
-        return "\n".join(lines)
+        return lines

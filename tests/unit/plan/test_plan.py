@@ -121,7 +121,7 @@ def test_a_target_dir_that_holds_the_sources_is_refused() -> None:
 
 def test_the_description_names_every_mount() -> None:
     plan = plan_for(facts())
-    text = plan.describe()
+    text = "\n".join(plan.describe())
     assert all(mount.target in text for mount in plan.mounts)
 
 
@@ -164,3 +164,12 @@ def test_no_plan_ever_shows_a_credential_or_lets_writable_places_overlap(
     writable = [m.target for m in shown if m.kind == "rw"]
     assert not any(a != b and (is_within(a, b) or is_within(b, a)) for a in writable for b in writable)
     assert len(writable) == len(set(writable))
+
+
+def test_what_the_user_lets_pass_by_hand_reaches_the_build_and_no_record() -> None:
+    host = dataclasses.replace(HOST, env={**HOST.env, "MY_TOKEN": "hunter2", "RUSTFLAGS": "-Copt-level=1"})
+    plan = build_plan(host, TOOL, facts(), Policy(allow_env=("MY_*", "RUSTFLAGS")), "sha256:11")
+    assert ("env", b"MY_TOKEN=hunter2") in guard_settings(plan, b"")
+    assert "hunter2" not in "\n".join(plan.describe()) + str(plan.to_json())
+    assert ("MY_TOKEN", "(not shown)") in plan.to_json()["env"]  # type: ignore[operator]
+    assert ("RUSTFLAGS", "-Copt-level=1") in plan.to_json()["env"]  # type: ignore[operator]
