@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ from sandbox.run.invocation import Invocation
 from sandbox.run.ledger import OpenLedger, unit_of
 from sandbox.run.pump import Ending, Pump, Sinks
 from sandbox.run.recorder import Recorder
+from sandbox.run.messages import MessageLines
 from sandbox.run.stdio import raw_terminal
 from sandbox.run.watchdog import Watchdog
 from sandbox.trace.store import RunStore
@@ -52,6 +54,7 @@ class LiveRun:
         self._recorder = Recorder(self._writer, self._judge, ledger.ledger, kill_at, self._stop_for)
         self._pump: Pump | None = None
         self._built = False
+        self._message = MessageLines(self._writer.message)
 
     def follow(self, session: Session) -> int:
         """Follow it to its end; returns the exit code. Raises SetupError when a wall could not be put up."""
@@ -107,14 +110,14 @@ class LiveRun:
             )
             self._recorder.when_program_starts(self._build_over)
             ending = self._pump.run()
+        self._message.end()
         self._build_over(ending)
         return self._result(ending)
 
     def _output(self, stream: int, data: bytes) -> None:
         self._writer.output(data)
         if stream == 1 and self._invocation.json_messages:
-            for line in data.splitlines(keepends=True):
-                self._writer.message(line)
+            self._message.feed(data)
 
     def _program(self) -> None:
         self._recorder.program()
@@ -205,8 +208,8 @@ class LiveRun:
         findings: tuple[Finding, ...],
         complete: Completeness,
     ) -> int:
-        if ending.interrupted and not ending.stopped:
-            return 128 + ending.interrupted
+        if ending.interrupted and not ending.stopped and code is None:
+            return 128 + (number or ending.interrupted)
         if any(at_least(finding.severity, self._settings.deny) for finding in findings):
             return 120
         if ending.limit:
@@ -233,6 +236,8 @@ def _die_of(number: int) -> None:
 def _prune_now_and_then(run_id: str) -> None:
     """Retention in about one run of eight: the list of runs need not be read each time."""
     if run_id[-1:] in "abcd":
-        from sandbox.trace.store import Policy
+        from sandbox.trace.store import Policy, StoreError
 
-        RunStore().prune(Policy(), datetime.now().astimezone())
+        # What can't be removed now is removed another time; no build may fail of it.
+        with contextlib.suppress(OSError, StoreError):
+            RunStore().prune(Policy(), datetime.now().astimezone())
