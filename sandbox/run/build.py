@@ -32,9 +32,12 @@ def make_engine(name: str) -> Engine:
 
 
 def print_plan(words: Sequence[str], settings: Settings) -> int:
-    """`cargo-sandbox plan VERB …`: resolve, plan, print; run nothing of the project."""
-    invocation = prepare_invocation(words, settings, make_engine(settings.engine), choose_stdio)
-    print(invocation.plan.describe())
+    """`cargo-sandbox plan VERB …`: resolve, plan, print; run nothing of the project and make no target dir."""
+    from sandbox.report.render import render_untrusted
+
+    invocation = prepare_invocation(words, settings, make_engine(settings.engine), choose_stdio, create=False)
+    for line in invocation.plan.describe():
+        print(render_untrusted(line, 10_000))
     return 0
 
 

@@ -20,7 +20,7 @@ from sandbox.cargo.subset import command_line_subset, safe_subset, to_toml
 from sandbox.cargo.workspace import Workspace
 from sandbox.cli.options import Settings
 from sandbox.engine.protocol import Engine
-from sandbox.errors import SetupError, UsageError
+from sandbox.errors import SetupError, UsageError, WorkspaceError
 from sandbox.guard import guard
 from sandbox.plan import seccomp
 from sandbox.plan.build import build_plan, role_settings
@@ -121,13 +121,21 @@ def print_help(words: Sequence[str], settings: Settings, engine: Engine, choose_
     done = capture(engine, check(plan, facts.homes, prepared), lambda line: None)
     sys.stdout.write(done.out.decode("utf-8", "replace"))
     sys.stderr.write(done.err.decode("utf-8", "replace"))
-    return max(done.status, 0)
+    return done.status if done.status >= 0 else 128 - done.status
 
 
 def prepare_invocation(
-    words: Sequence[str], settings: Settings, engine: Engine, choose_stdio: Callable[[bool], Stdio]
+    words: Sequence[str],
+    settings: Settings,
+    engine: Engine,
+    choose_stdio: Callable[[bool], Stdio],
+    *,
+    create: bool = True,
 ) -> Invocation:
-    """Everything up to the plan; only cargo itself has run by then, in the resolve container. Raises SandboxError."""
+    """Everything up to the plan; only cargo itself has run by then, in the resolve container.
+
+    Without `create` a missing target dir is not made, so the plan can be looked at and not run. Raises SandboxError.
+    """
     args = cargo_args.split(words)
     _refuse_what_writes_sources(args)
     place = _look_around(args, settings, choose_stdio)
@@ -135,7 +143,7 @@ def prepare_invocation(
     prepared = prepare(place.cache_dir, common)
     identity = identify(engine, place.host, place.tool, place.policy, prepared, place.cache_dir)
     facts = _resolve(engine, place, identity, common)
-    build = _build_facts(place, facts, identity)
+    build = _build_facts(place, facts, identity, create)
     files = common | {"roles": role_settings(build, place.tool, place.policy)}
     files |= home_config_files(place.cargo_home)
     build = replace(build, prepared=prepare(place.cache_dir, files))
@@ -148,7 +156,7 @@ def prepare_invocation(
 
 def _look_around(args: CargoArgs, settings: Settings, choose_stdio: Callable[[bool], Stdio]) -> _Place:
     env = dict(os.environ)
-    cwd = os.path.realpath(os.path.join(os.getcwd(), args.directory or ""))
+    cwd = os.path.realpath(os.path.join(_working_directory(), args.directory or ""))
     state_dir, cache_dir = host.directories(env)
     binary = guard.find(env)
     facts = host.host_facts(env, str(binary), guard.digest(binary, cache_dir), state_dir)
@@ -159,6 +167,15 @@ def _look_around(args: CargoArgs, settings: Settings, choose_stdio: Callable[[bo
     tree = workspace.discover(Path(cwd), args.manifest_path, env, config=config, lockfile_path=args.lockfile_path)
     policy = _policy(settings, facts, choose_stdio(args.verb in _PROGRAM_VERBS), tuple(map(str, chain.extra_roots)))
     return _Place(args, env, cwd, cargo_home, state_dir, cache_dir, facts, tool, tree, config, policy)
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise WorkspaceError(
+            f"the working directory can't be used: {error.strerror}", hint="it may have been removed: cd to another one"
+        ) from error
 
 
 def _tool(chain: toolchain.Toolchain) -> ToolFacts:
@@ -234,25 +251,27 @@ def _roots(place: _Place) -> tuple[str, ...]:
     return tuple(dict.fromkeys(os.path.normpath(path) for path in found if os.path.isdir(path)))
 
 
-def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity) -> BuildFacts:
+def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity, create: bool) -> BuildFacts:
     args, config, tool = place.args, place.config, place.tool
     workspace_root = str(place.tree.root)
     wanted, by_user = _wanted_target(place)
-    real_target = target.open_target(wanted, workspace_root, place.host.homes, place.cargo_home, by_user)
+    without_build_dir = identity.cargo_version() <= _NEWEST_WITHOUT_BUILD_DIR
+    if without_build_dir and args.target_dir:
+        raise SetupError(
+            "this cargo can't keep intermediates apart from a --target-dir",
+            wall="other crates' outputs",
+            why="build.build-dir came with cargo 1.91",
+            fix="leave out --target-dir (artifacts are below target/.cargo-sandbox/build) or update the toolchain",
+        )
+    real_target = target.open_target(wanted, workspace_root, place.host.homes, place.cargo_home, by_user, create)
     target.keep_away(real_target, (place.state_dir, place.cache_dir))
-    build_dir = target.build_dir(real_target)
+    build_dir = target.build_dir(real_target, create)
     roots = _roots(place)
     changed, workspace_wrapper, env = _as_cargo_gets_it(args, tool)
     settings = [f"build.build-dir={_toml_string(build_dir)}"]
-    if identity.cargo_version() <= _NEWEST_WITHOUT_BUILD_DIR:
+    if without_build_dir:
         # Cargo before 1.91 knows no build-dir: the whole target dir moves into ours, and artifacts land there.
-        if args.target_dir:
-            raise SetupError(
-                "this cargo can't keep intermediates apart from a --target-dir",
-                wall="other crates' outputs",
-                why="build.build-dir came with cargo 1.91",
-                fix="leave out --target-dir (artifacts are below target/.cargo-sandbox/build) or update the toolchain",
-            )
+        settings = []
         env["CARGO_TARGET_DIR"] = build_dir
     elif "CARGO_TARGET_DIR" in place.env:
         env["CARGO_TARGET_DIR"] = place.env["CARGO_TARGET_DIR"]
@@ -261,7 +280,8 @@ def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity) -> BuildFa
     wrapper = config.rustc_wrapper(place.env)
     return BuildFacts(
         command=tuple(changed.command(tool.cargo, config=settings)),
-        cwd=place.cwd,
+        # Cargo goes to `-C DIR` itself, as it does without us.
+        cwd=_working_directory() if args.directory else place.cwd,
         roots=roots,
         files=tuple(dict.fromkeys([*map(str, place.tree.ancestors), *_config_files(place)])),
         masked=dotenv.find(
