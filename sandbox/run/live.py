@@ -21,9 +21,9 @@ from sandbox.report import terminal
 from sandbox.run.finish import fresh_units, make_violators_stale
 from sandbox.run.invocation import Invocation
 from sandbox.run.ledger import OpenLedger, unit_of
+from sandbox.run.messages import MessageLines
 from sandbox.run.pump import Ending, Pump, Sinks
 from sandbox.run.recorder import Recorder
-from sandbox.run.messages import MessageLines
 from sandbox.run.stdio import raw_terminal
 from sandbox.run.watchdog import Watchdog
 from sandbox.trace.store import RunStore
@@ -121,7 +121,9 @@ class LiveRun:
 
     def _program(self) -> None:
         self._recorder.program()
-        self._terminal_mode()
+        early = self._terminal_mode()
+        if self._pump is not None:
+            self._pump.type(early)
 
     def _build_over(self, ending: Ending | None = None) -> None:
         """Cargo has built all there is: look at the seals, let other builds have the build dir, give it our input."""
@@ -209,7 +211,7 @@ class LiveRun:
         complete: Completeness,
     ) -> int:
         if ending.interrupted and not ending.stopped and code is None:
-            return 128 + (number or ending.interrupted)
+            return 128 + ending.interrupted
         if any(at_least(finding.severity, self._settings.deny) for finding in findings):
             return 120
         if ending.limit:

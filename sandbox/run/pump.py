@@ -11,6 +11,8 @@ import os
 import select
 import signal
 import struct
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +27,10 @@ _CHUNK = 256 * 1024
 _MAX_ENGINE_ERRORS = 64 * 1024
 # After the guard was told to end everything it must be gone within this time, or the engine ends it.
 _END_S = 10.0
+# A signal that can't be handed to the guard within this time never will be: it waits for a program to read its input.
+# Output that nobody takes is given up after the same time, once the build is to end.
+_UNHEARD_S = 2.0
+_MOST_WAITING = 1 << 20
 
 
 @dataclass(slots=True)
@@ -75,7 +81,11 @@ class Pump:
         # The build's own terminal has put a CR before each LF already, and ours is about to do so again.
         self._doubled = {1: filter_stdout, 2: filter_stderr}
         self._decoder = frames.FrameDecoder()
-        self._to_guard = bytearray()
+        self._to_guard: deque[bytes] = deque()
+        self._sent = 0
+        self._input_open = False
+        self._input_watched = False
+        self._unheard: tuple[bytes, float] | None = None
         self._errors = bytearray()
         self._ending = Ending()
         self._quit_sent = False
@@ -93,7 +103,12 @@ class Pump:
         reads must stay for the next command of the user's script."""
         if self._stdin_fd is None:
             self._stdin_fd = fd
-            self._poll.register(fd, select.POLLIN)
+            self._input_open = True
+
+    def type(self, data: bytes) -> None:
+        """Give the program these bytes before what comes in next."""
+        if data:
+            self._queue(frames.encode_input(data))
 
     def run(self) -> Ending:
         """Pump until the container has ended. Raises SetupError when the guard reports a wall that can't stand."""
@@ -117,6 +132,7 @@ class Pump:
         poll.register(wake_fd, select.POLLIN)
         sending = False
         while True:
+            self._watch_input()
             if bool(self._to_guard) != sending:
                 sending = not sending
                 if sending:
@@ -141,14 +157,28 @@ class Pump:
                 elif fd == wake_fd:
                     os.read(fd, 64)
                 elif fd == self._stdin_fd:
-                    self._input(poll)
+                    self._input()
             self._sinks.tick()
-            broken = self._watchdog.tick()
-            if broken and not self._ending.limit and self._ending.exit is None:
-                self._ending.limit = broken
-                self._quit()
-            if self._kill_at is not None and self._kill_at.tick():
-                session.kill()
+            self._keep_limits()
+
+    def _keep_limits(self) -> None:
+        broken = self._watchdog.tick()
+        if broken and not self._ending.limit and self._ending.exit is None:
+            self._ending.limit = broken
+            self._quit()
+        unheard = self._unheard is not None and time.monotonic() - self._unheard[1] > _UNHEARD_S
+        if unheard or (self._kill_at is not None and self._kill_at.tick()):
+            self._session.kill()
+
+    def _watch_input(self) -> None:
+        """Look at the user's input only while there is room for it."""
+        wanted = self._input_open and sum(map(len, self._to_guard)) < _MOST_WAITING
+        if wanted != self._input_watched and self._stdin_fd is not None:
+            self._input_watched = wanted
+            if wanted:
+                self._poll.register(self._stdin_fd, select.POLLIN)
+            else:
+                self._poll.unregister(self._stdin_fd)
 
     def _frame(self, kind: str, payload: bytes) -> None:
         if kind == "O":
@@ -189,21 +219,37 @@ class Pump:
             return
         view = memoryview(data)
         while view:
+            if not self._is_taken(number):
+                self._closed_stdout[number] = True
+                return
             try:
-                view = view[os.write(number, view) :]
+                view = view[os.write(number, view[: select.PIPE_BUF]) :]
             except BlockingIOError:
-                select.select([], [number], [], 1.0)
+                continue
             except OSError:
                 # Whoever read our output has gone; cargo would see the same and end. Finish the record first.
                 self._closed_stdout[number] = True
-                self._queue(frames.encode_signal(signal.SIGPIPE))
+                self._tell(frames.encode_signal(signal.SIGPIPE))
                 self._quit()
                 return
 
-    def _input(self, poll: select.poll) -> None:
+    def _is_taken(self, number: int) -> bool:
+        """Wait until our output can be written without waiting. Meanwhile limits hold and signals are passed on; once
+        the build is to end, output that nobody takes is not waited for any longer (false)."""
+        poll = select.poll()
+        poll.register(number, select.POLLOUT)
+        ending_since: float | None = None
+        while not poll.poll(200):
+            self._keep_limits()
+            self._send(0)
+            if self._ending.interrupted or self._quit_sent:
+                ending_since = ending_since or time.monotonic()
+                if time.monotonic() - ending_since > _UNHEARD_S:
+                    return False
+        return True
+
+    def _input(self) -> None:
         assert self._stdin_fd is not None
-        if len(self._to_guard) > 4 * _CHUNK:
-            return
         try:
             data = os.read(self._stdin_fd, 65536)
         except OSError:
@@ -211,30 +257,50 @@ class Pump:
         if data:
             self._queue(frames.encode_input(data))
         else:
-            poll.unregister(self._stdin_fd)
+            self._input_open = False
             self._queue(frames.encode_input_end())
 
     def _send(self, what: int) -> None:
         if what & (select.POLLERR | select.POLLHUP):
-            self._to_guard.clear()
-            return
-        try:
-            sent = os.write(self._session.stdin_fd, self._to_guard[:65536])
-        except BlockingIOError:
-            return
-        except OSError:
-            self._to_guard.clear()
-            return
-        del self._to_guard[:sent]
+            self._drop()
+        while self._to_guard:
+            frame = self._to_guard[0]
+            try:
+                self._sent += os.write(self._session.stdin_fd, frame[self._sent :])
+            except BlockingIOError:
+                return
+            except OSError:
+                self._drop()
+                return
+            if self._sent == len(frame):
+                self._to_guard.popleft()
+                self._sent = 0
+                if self._unheard is not None and self._unheard[0] is frame:
+                    self._unheard = None
+
+    def _drop(self) -> None:
+        """The guard has gone; nobody hears us."""
+        self._to_guard.clear()
+        self._sent = 0
+        self._unheard = None
 
     def _queue(self, frame: bytes) -> None:
-        self._to_guard += frame
+        self._to_guard.append(frame)
+
+    def _tell(self, frame: bytes) -> None:
+        """Queue what must not wait behind input that the program does not read."""
+        if self._unheard is None:
+            self._unheard = (frame, time.monotonic())
+        behind = 1 if self._sent else 0
+        while behind < len(self._to_guard) and self._to_guard[behind][:1] not in b"IZ":
+            behind += 1
+        self._to_guard.insert(behind, frame)
 
     def _quit(self) -> None:
         if self._quit_sent:
             return
         self._quit_sent = True
-        self._queue(frames.encode_quit())
+        self._tell(frames.encode_quit())
         from sandbox.plan.model import Limits
 
         self._kill_at = Watchdog(Limits(wall_s=_END_S, free_disk_bytes=0, processes=0), 0, "/")
@@ -251,7 +317,7 @@ class Pump:
             self._quit()
         else:
             self._ending.interrupted = number
-            self._queue(frames.encode_signal(number))
+            self._tell(frames.encode_signal(number))
 
 
 def _object(payload: bytes) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 from collections.abc import Callable, Iterator
 
 from sandbox.plan.model import Stdio
@@ -23,20 +24,46 @@ def choose_stdio(programs: bool) -> Stdio:
     return Stdio(stdin, "tty" if out else "pipe", "tty" if err else "pipe", rows, columns)
 
 
+_END_OF_FILE = b"\x04"
+_MOST_TYPED = 64 << 10
+
+
 @contextlib.contextmanager
-def raw_terminal(stdio: Stdio) -> Iterator[Callable[[], None]]:
-    """Yields a function that hands the keyboard to the program (raw mode); the old mode comes back at the end."""
+def raw_terminal(stdio: Stdio) -> Iterator[Callable[[], bytes]]:
+    """Yields a function that hands the keyboard to the program (raw mode) and gives what was typed before; the old
+    mode comes back at the end."""
     if stdio.stdin != "tty":
-        yield lambda: None
+        yield lambda: b""
         return
     import termios
     import tty
 
+    def hand_over() -> bytes:
+        early = typed_ahead(0)
+        tty.setraw(0, termios.TCSADRAIN)
+        return early
+
     before = termios.tcgetattr(0)
     try:
-        yield lambda: tty.setraw(0, termios.TCSADRAIN)
+        yield hand_over
     finally:
         termios.tcsetattr(0, termios.TCSADRAIN, before)
+
+
+def typed_ahead(fd: int) -> bytes:
+    """The lines that wait in a terminal which is still in line mode, with Ctrl-D as the key that it was.
+
+    Raw mode would give a Ctrl-D that was typed earlier as NUL (the kernel's n_tty keeps an end of file so). A line that
+    is not ended yet is left to raw mode.
+    """
+    found = bytearray()
+    while len(found) < _MOST_TYPED and select.select([fd], [], [], 0)[0]:
+        try:
+            line = os.read(fd, 4096)
+        except OSError:
+            break
+        found += line if line.endswith(b"\n") else line + _END_OF_FILE
+    return bytes(found)
 
 
 def _is_open(fd: int) -> bool:

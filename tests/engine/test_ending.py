@@ -213,3 +213,18 @@ fn main() {
     done = running.wait(15)
     assert done.out == b"ready\ntidied up\n", done.shown
     assert done.code in (5, *INTERRUPTED)
+
+
+def test_a_program_that_ends_well_after_an_interrupt_has_ended_well(lab: Lab) -> None:
+    catches = (
+        'extern "C" { fn signal(number: i32, act: extern "C" fn(i32)) -> usize; }\n'
+        'extern "C" fn leave(_: i32) { std::process::exit(0) }\n'
+    )
+    waits = 'unsafe { signal(2, leave); } println!("ready"); loop { std::thread::park(); }'
+    project = lab.project(binary(main=f"{catches} fn main() {{ {waits} }}"))
+    assert sandboxed(project, "build").code == 0
+    running = start(project, "run", "-q")
+    wait_for(lambda: b"ready" in running.so_far(1), what="the program's word")
+    running.signal_group(signal.SIGINT)
+    done = running.wait(15)
+    assert done.code == 0 and done.run.result["exit_code"] == 0, done.shown

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import signal
 import struct
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -104,3 +108,79 @@ def test_the_time_limit_tells_the_guard_to_end_everything() -> None:
     ending = pump.run()
     assert "time limit" in ending.limit
     session.close()
+
+
+class Deaf:
+    """A session whose guard reads nothing and says `said`, and ends only when it is killed."""
+
+    def __init__(self, said: bytes = b"") -> None:
+        self.pid = os.getpid()
+        self._stdin, self.stdin_fd = os.pipe()
+        self.stdout_fd, self._stdout = os.pipe()
+        self.stderr_fd, self._stderr = os.pipe()
+        os.write(self._stdout, said)
+        self.killed = False
+
+    def end_when_told(self) -> None:
+        """As a guard that listens after all."""
+        threading.Thread(target=lambda: (os.read(self._stdin, 16), self.kill())).start()
+
+    def poll(self) -> int | None:
+        return -9 if self.killed else None
+
+    def wait(self, timeout_s: float | None = None) -> int | None:
+        return self.poll()
+
+    def kill(self) -> None:
+        if not self.killed:
+            self.killed = True
+            os.close(self._stdout)
+            os.close(self._stderr)
+
+    def close(self) -> None:
+        for fd in (self.stdin_fd, self.stdout_fd, self.stderr_fd, self._stdin):
+            os.close(fd)
+
+
+def _interrupted_after(seconds: float) -> threading.Timer:
+    timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    return timer
+
+
+def test_an_interrupt_ends_a_run_whose_program_reads_none_of_an_endless_input() -> None:
+    session = Deaf()
+    pump = Pump(session, Heard().sinks(), Watchdog(Limits(wall_s=30), 0, "/"), filter_stdout=False, filter_stderr=False)
+    endless = os.open("/dev/zero", os.O_RDONLY)
+    pump.forward_input(endless)
+    timer = _interrupted_after(0.3)
+    before, began = time.process_time(), time.monotonic()
+    try:
+        ending = pump.run()
+    finally:
+        timer.join()
+        session.close()
+        os.close(endless)
+    assert (ending.interrupted, ending.limit, session.killed) == (signal.SIGINT, "", True)
+    assert time.process_time() - before < 0.5 * (time.monotonic() - began), "it waits, it does not spin"
+
+
+def test_an_interrupt_ends_a_run_whose_output_nobody_takes() -> None:
+    session = Deaf(frame("O", b"x" * 40_000))
+    session.end_when_told()
+    reader, writer = os.pipe()
+    os.write(writer, b"y" * (fcntl.fcntl(writer, fcntl.F_GETPIPE_SZ) - 4096))
+    kept = os.dup(1)
+    os.dup2(writer, 1)
+    pump = Pump(session, Heard().sinks(), Watchdog(Limits(wall_s=30), 0, "/"), filter_stdout=False, filter_stderr=False)
+    timer = _interrupted_after(0.3)
+    try:
+        ending = pump.run()
+    finally:
+        os.dup2(kept, 1)
+        for fd in (kept, reader, writer):
+            os.close(fd)
+        timer.join()
+        session.kill()
+        session.close()
+    assert ending.interrupted == signal.SIGINT and not ending.limit
