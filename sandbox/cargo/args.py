@@ -103,6 +103,11 @@ class CargoArgs(NamedTuple):
             return (cargo, *self.before, *ours, self.verb, *self.rest)
         return (cargo, *self.before, self.verb, *self.rest[: late.end], *ours, *self.rest[late.end :])
 
+    def asking_for_help(self, cargo: str) -> tuple[str, ...]:
+        """The argv of the same command with `-h` as its last option, without the options before the verb: it needs no
+        project, builds nothing and fails where cargo does not take the arguments."""
+        return (cargo, self.verb, *self.rest[: _Scan(self.rest, self.verb).end], "-h")
+
 
 def split(argv: Sequence[str]) -> CargoArgs:
     """Splits `[+toolchain] [OPTIONS] VERB [ARGS…]`.

@@ -31,16 +31,23 @@ class ResolveFailed(SandboxError):
     exit_code = 101
 
 
+class CommandRefused(SandboxError):
+    """Cargo does not take the command line; its own words have been shown already."""
+
+
 @dataclass(frozen=True)
 class Request:
-    """What to resolve. `stamps` are the files whose change makes the stored facts void."""
+    """What to resolve. `stamps` are the files whose change makes the stored facts void, `layout` the directories of
+    packages in which cargo finds targets by itself. `command` is the user's with `-h`: does cargo take it?"""
 
     manifest: str
     workspace: str
     lock_file: str
+    command: tuple[str, ...]
     roots: tuple[str, ...]
     files: tuple[str, ...]
     stamps: tuple[str, ...]
+    layout: tuple[str, ...]
     platforms: tuple[str, ...]
     cargo_home: str
     prepared: str
@@ -105,6 +112,7 @@ def resolve(engine: Engine, host: HostFacts, tool: ToolFacts, policy: Policy, re
 
     Raises ResolveFailed with cargo's words already on stderr, SetupError when the lock file can't be written.
     """
+    _see_that_it_is_text(request.manifest)
     name = hashlib.sha256(os.fsencode("\0".join((request.manifest, *request.platforms)))).hexdigest()[:24]
     path = os.path.join(cache, "facts", name)
     key = _facts_key(tool, request)
@@ -118,6 +126,15 @@ def resolve(engine: Engine, host: HostFacts, tool: ToolFacts, policy: Policy, re
     return facts
 
 
+def _see_that_it_is_text(path: str) -> None:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise WorkspaceError(
+            f"the path {path} is not UTF-8, which cargo's metadata needs", hint="rename the directory"
+        ) from None
+
+
 def _run_cargo(engine: Engine, host: HostFacts, tool: ToolFacts, policy: Policy, request: Request) -> Captured:
     """With the lock file as it is if that will do, else with a new one, as cargo would."""
     done = None
@@ -126,15 +143,22 @@ def _run_cargo(engine: Engine, host: HostFacts, tool: ToolFacts, policy: Policy,
             raise WorkspaceError(f"{request.lock_file} is not a regular file", file=request.lock_file)
         done = _metadata(engine, host, tool, policy, request, overlay="", locked=True, silent=not request.locked)
         if done.status != 0 and request.locked:
-            raise ResolveFailed("the dependencies could not be resolved")
+            raise _failed(done)
     if done is None or done.status != 0:
         if request.locked:
             done = _metadata(engine, host, tool, policy, request, overlay="", locked=True, silent=False)
         else:
             done = _with_new_lock(engine, host, tool, policy, request)
         if done.status != 0:
-            raise ResolveFailed("the dependencies could not be resolved")
+            raise _failed(done)
     return done
+
+
+def _failed(done: Captured) -> ResolveFailed:
+    hint = ""
+    if b"file://" in done.err:
+        hint = "a repository given as file:// is not shown unless you say so: --allow-read its directory"
+    return ResolveFailed("the dependencies could not be resolved", hint=hint)
 
 
 @contextlib.contextmanager
@@ -156,6 +180,7 @@ def _with_new_lock(engine: Engine, host: HostFacts, tool: ToolFacts, policy: Pol
     import shutil
     import tempfile
 
+    _see_that_cargo_takes_it(engine, host, tool, policy, request)
     overlay = tempfile.mkdtemp(prefix="resolve-", dir=_folder(os.path.dirname(request.prepared)))
     try:
         new = os.path.join(overlay, "Cargo.lock")
@@ -167,6 +192,26 @@ def _with_new_lock(engine: Engine, host: HostFacts, tool: ToolFacts, policy: Pol
         return done
     finally:
         shutil.rmtree(overlay, ignore_errors=True)
+
+
+def _see_that_cargo_takes_it(
+    engine: Engine, host: HostFacts, tool: ToolFacts, policy: Policy, request: Request
+) -> None:
+    """Raise CommandRefused for arguments that cargo refuses, since cargo does so before it writes a lock file.
+
+    It is asked for help on them in a container without project or network: clap complains of what is wrong first.
+    """
+    from sandbox.run.capture import capture
+
+    plan = resolve_plan(
+        host, tool, policy, command=request.command, roots=(), files=(), overlay="", workspace="", cargo_home="",
+        prepared=request.prepared, offline=True,
+    )  # fmt: skip
+    done = capture(engine, check(plan, host.homes, request.prepared), lambda line: None)
+    if done.status == 1 and b"try '--help'" in done.err:
+        for line in done.err.splitlines():
+            _show(line)
+        raise CommandRefused("cargo refuses this command line")
 
 
 def _replace_lock(new: str, lock_file: str) -> None:
@@ -211,7 +256,15 @@ def _metadata(
         command.append("--locked")
     if request.offline:
         command.append("--offline")
-    os.makedirs(request.cargo_home, exist_ok=True)
+    try:
+        os.makedirs(request.cargo_home, exist_ok=True)
+    except OSError as error:
+        raise SetupError(
+            f"cargo's home {request.cargo_home} can't be made: {error.strerror}",
+            wall="resolve",
+            why="cargo keeps its downloads there",
+            fix="make its parent writable, or set CARGO_HOME to a directory of yours",
+        ) from error
     plan = resolve_plan(
         host, tool, policy, command=tuple(command), roots=request.roots, files=request.files, overlay=overlay,
         workspace=request.workspace, cargo_home=request.cargo_home, prepared=request.prepared,
@@ -267,9 +320,21 @@ def _entries(workspace: str) -> Iterator[SystemEntry]:
 
 
 def _facts_key(tool: ToolFacts, request: Request) -> str:
-    stamps = _stamp((request.lock_file, *request.stamps))
+    stamps = _stamp((request.lock_file, *request.stamps)) + "".join(map(_targets, request.layout))
     text = "\0".join((tool.cargo, request.workspace, request.cargo_home, request.prepared, *request.platforms, stamps))
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _targets(package: str) -> str:
+    """The files in which cargo finds targets that no manifest names (cargo book, "Package Layout"): a new build.rs
+    changes the facts without a change of Cargo.toml."""
+    found = [name for name in ("build.rs", "src/lib.rs", "src/main.rs") if os.path.exists(f"{package}/{name}")]
+    for folder in ("src/bin", "examples", "tests", "benches"):
+        with contextlib.suppress(OSError), os.scandir(f"{package}/{folder}") as entries:
+            for entry in sorted(entries, key=lambda each: each.name):
+                if entry.name.endswith(".rs") or os.path.exists(f"{entry.path}/main.rs"):
+                    found.append(f"{folder}/{entry.name}")
+    return "\n".join((f"\n{package}", *found))
 
 
 def _stamp(paths: tuple[str, ...]) -> str:

@@ -9,7 +9,7 @@ from sandbox.errors import SetupError
 from sandbox.plan.secrets import is_within, secret_reason
 
 BUILD_FOLDER = ".cargo-sandbox"
-# Where a file is run or obeyed later because of where it lies: settings and hooks (hidden folders), programs, the system.
+# The system's folders. There, as in hidden folders and those for programs, a file is obeyed because of its place.
 _SYSTEM = (
     "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/proc", "/run", "/sbin", "/srv",
     "/sys", "/usr", "/var",
@@ -137,8 +137,8 @@ def _mark(path: str) -> None:
 
 
 def _is_obeyed(path: str, workspace: str) -> bool:
-    """Whether a place that the project chose is hidden, for programs, or the system's. What the way to the workspace has
-    of such names does not count."""
+    """Whether a place that the project chose is hidden, for programs, or the system's. Such names on the way to the
+    workspace do not count."""
     if any(is_within(path, top) and not is_within(workspace, top) for top in _SYSTEM):
         return not is_within(path, "/var/tmp")
     own = os.path.relpath(path, os.path.commonpath((path, workspace)))

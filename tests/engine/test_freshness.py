@@ -133,3 +133,16 @@ def test_cargos_new_layout_of_the_build_dir_is_understood(lab: Lab) -> None:
     project.write({"native-sys/answer.c": "int answer(void) { return 43; }\n"})
     changed = sandboxed(project, *words, env=env)
     assert "script native-sys" in changed.run.built() and changed.out.startswith(b"43 "), changed.shown
+
+
+def test_targets_that_no_manifest_names_are_known_as_soon_as_they_are_there(lab: Lab) -> None:
+    """A build script that the guard was not told of would be refused as one of cargo's own programs."""
+    project = lab.project(binary(main='fn main() { println!("{:?}", option_env!("MADE")); }'))
+    assert sandboxed(project, "run").out == b"None\n"
+    project.write({"build.rs": 'fn main() { println!("cargo:rustc-env=MADE=yes"); }', "src/bin/two.rs": "fn main() {}"})
+    changed = sandboxed(project, "run", "--bin", "app")
+    assert (changed.code, changed.out) == (0, b'Some("yes")\n'), changed.shown
+    assert "script app" in changed.run.built()
+    assert sandboxed(project, "build").run.units("rustc", "app")
+    project.remove("build.rs")
+    assert sandboxed(project, "run", "--bin", "app").out == b"None\n"

@@ -207,3 +207,32 @@ def test_a_project_below_tmp_is_built_there(lab: Lab, tmp_path: Path) -> None:
         assert same(project, "run", fresh_after=True).out == b"hello\n"
     finally:
         project.remove(".")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["build", "--no-such-option"], ["test", "--features"], ["clippy", "-x", "--", "-D"]]
+)
+def test_a_command_that_cargo_refuses_leaves_nothing_behind(lab: Lab, arguments: list[str]) -> None:
+    project = lab.project(library())
+    cargo, ours = plain(project, *arguments), sandboxed(project, *arguments)
+    assert ours.code == cargo.code == 1, ours.shown
+    assert cargo.err.splitlines()[0] in ours.err
+    assert not project.path("Cargo.lock").exists() and not project.target.exists()
+
+
+def test_arguments_of_a_program_are_not_taken_for_cargos(lab: Lab) -> None:
+    project = lab.project(binary(main='fn main() { println!("{:?}", std::env::args().nth(1)); }'))
+    assert sandboxed(project, "run", "--", "--no-such-option").out == b'Some("--no-such-option")\n'
+
+
+def test_a_plan_makes_no_target_dir(lab: Lab) -> None:
+    project = lab.project(library())
+    shown = sandboxed(project, "plan", "build")
+    assert shown.code == 0 and f"{project.target}/.cargo-sandbox/build" in shown.stdout
+    assert not project.target.exists()
+
+
+def test_cargo_changes_the_directory_once(lab: Lab) -> None:
+    project = lab.project({f"inner/{name}": text for name, text in library().items()})
+    done = sandboxed(project, "-Zunstable-options", "-C", "inner", "check", env={"RUSTC_BOOTSTRAP": "1"})
+    assert done.code == 0 and project.path("inner/target/debug").is_dir(), done.shown
