@@ -58,7 +58,7 @@ class Bubblewrap:
     """Engine `bubblewrap`. `program` is the path of bwrap; found on PATH when not given."""
 
     def __init__(self, program: str | None = None) -> None:
-        found = program or shutil.which("bwrap", path="/usr/local/bin:/usr/bin:/bin") or shutil.which("bwrap")
+        found = program or shutil.which("bwrap", path=_search_path())
         if found is None:
             raise EngineUnavailable("bubblewrap is not installed", hint=_HINT)
         self._program = found
@@ -90,6 +90,12 @@ class Bubblewrap:
         finally:
             os.close(memory)
         return BubblewrapSession(process)
+
+
+def _search_path() -> str:
+    """The usual places, then the caller's PATH without relative entries: these would let the tree choose."""
+    caller = [part for part in os.environ.get("PATH", "").split(":") if part.startswith("/")]
+    return ":".join(["/usr/local/bin", "/usr/bin", "/bin", *caller])
 
 
 def _command(plan: Plan) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.engine.bubblewrap import Bubblewrap, _arguments
+from sandbox.engine.bubblewrap import Bubblewrap, _arguments, _search_path
 from sandbox.engine.fake import FakeEngine
 from sandbox.errors import EngineUnavailable
 from sandbox.plan.model import Limits, Mount, Plan
@@ -77,3 +77,13 @@ def test_the_fake_engine_says_its_frames_and_keeps_what_it_was_told() -> None:
     assert session.wait(5) == 3
     session.close()
     assert engine.plans == [PLAN]
+
+
+def test_a_bwrap_of_the_tree_is_never_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bwrap").write_text("#!/bin/sh\n")
+    (tmp_path / "bwrap").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", ".::bin")
+    assert [part for part in _search_path().split(":") if not part.startswith("/")] == []
+    monkeypatch.setenv("PATH", f".:{tmp_path}")
+    assert _search_path().endswith(f":{tmp_path}")
