@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -59,6 +60,9 @@ class LiveRun:
     def follow(self, session: Session) -> int:
         """Follow it to its end; returns the exit code. Raises SetupError when a wall could not be put up."""
         invocation, settings = self._invocation, self._settings
+        # What start-up made stays to the end; a long run makes rubbish.
+        gc.freeze()
+        gc.enable()
         with self._writer as writer:
             result = self._run(session)
             chains = {
