@@ -1,4 +1,4 @@
-"""What the planner is told. Gathered by `sandbox.run.gather`; everything here is plain data, so planning stays pure."""
+"""What the planner is told. Gathered by `sandbox.run`; everything here is plain data, so planning stays pure."""
 
 from __future__ import annotations
 
@@ -76,16 +76,12 @@ class BuildFacts:
 
 @dataclass(frozen=True)
 class Policy:
-    """What the user decided. Later issues read it from files; here it comes from options and `CARGO_SANDBOX_*`."""
+    """What the user decided, as far as it changes a plan; what is done with the findings is not part of one."""
 
-    deny: str = "high"
-    on_violation: str = "kill"
     allow_env: tuple[str, ...] = ()
     allow_read: tuple[str, ...] = ()
     allow_dotenv: tuple[str, ...] = ()
     allow_write: tuple[tuple[str, str], ...] = ()
     limits: Limits = field(default_factory=Limits)
-    strict: bool = False
-    require_complete: bool = False
     stdio: Stdio = field(default_factory=Stdio)
     removed_walls: tuple[str, ...] = ()

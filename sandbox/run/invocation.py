@@ -203,14 +203,11 @@ def _policy(settings: Settings, facts: HostFacts, stdio: Stdio, extra_roots: tup
         tmp_bytes=given(settings.tmp_size, 0),
     )
     return Policy(
-        deny=settings.deny,
-        on_violation=settings.on_violation,
         allow_env=settings.allow_env,
         allow_read=(*settings.allow_read, *extra_roots),
         allow_dotenv=settings.allow_dotenv,
         allow_write=settings.allow_write,
         limits=limits,
-        require_complete=settings.require_complete,
         stdio=stdio,
         removed_walls=test_hooks.removed_walls(facts.env),
     )
