@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -14,8 +15,8 @@ CARGO_VERBS = frozenset(("build", "b", "check", "c", "test", "t", "run", "r", "c
 
 def entry() -> None:
     """The console script."""
-    # Starting makes many objects and no rubbish: with the usual 700 the collector would look at them fifty times.
-    gc.set_threshold(50_000)
+    # Starting makes many objects and no rubbish; a live run lets the collector work again (`sandbox.run.live`).
+    gc.disable()
     _fill_closed_streams()
     code = main(sys.argv[1:])
     try:
@@ -40,6 +41,10 @@ def _fill_closed_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+    # A terminal or locale that lacks a character must not end a command.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -66,7 +71,10 @@ def main(argv: Sequence[str]) -> int:
     except Exception as error:
         if os.environ.get("CARGO_SANDBOX_DEBUG"):
             raise
-        print(f"error: cargo-sandbox itself failed: {type(error).__name__}: {error}", file=sys.stderr)
+        from sandbox.report.render import render_untrusted
+
+        words = render_untrusted(f"{type(error).__name__}: {error}", 2000)
+        print(f"error: cargo-sandbox itself failed: {words}", file=sys.stderr)
         print("  = help: this is our bug; CARGO_SANDBOX_DEBUG=1 shows where", file=sys.stderr)
         return 1
 

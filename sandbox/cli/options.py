@@ -95,7 +95,8 @@ def _directory(text: str) -> str:
 
     if not text.startswith("/"):
         raise UsageError(f"{text!r} is not an absolute path", hint="write the whole path")
-    return os.path.normpath(text)
+    # Two slashes at the front mean what one does on Linux, and normpath keeps them.
+    return os.path.normpath("/" + text.lstrip("/"))
 
 
 def _switch(text: str) -> bool:
@@ -153,9 +154,9 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> tuple[Settings, list[s
         if text is None:
             continue
         if option.many:
-            values[option.field] = tuple(option.parse(part) for part in text.split(":") if part)
+            values[option.field] = tuple(_parsed(option, part, option.variable) for part in text.split(":") if part)
         else:
-            values[option.field] = option.parse(text)
+            values[option.field] = _parsed(option, text, option.variable)
     rest = list(argv)
     while rest and rest[0].startswith("--") and len(rest[0]) > 2:
         flag, given, text = rest.pop(0).partition("=")
@@ -170,9 +171,17 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> tuple[Settings, list[s
             if not rest:
                 raise UsageError(f"{flag} needs a value {found.value}", hint=found.help)
             text = rest.pop(0)
-        value = found.parse(text)
+        value = _parsed(found, text, flag)
         values[found.field] = (*values.get(found.field, ()), value) if found.many else value
     return replace(Settings(), **values), rest
+
+
+def _parsed(option: Option, text: str, name: str) -> Any:
+    """The value, or a UsageError that says where the text stands: a variable is easily forgotten."""
+    try:
+        return option.parse(text)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error.message}", hint=error.hint) from None
 
 
 def options_help() -> str:

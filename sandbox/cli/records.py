@@ -122,7 +122,7 @@ def _result_of(run: RunReader) -> RunResult:
 
 def _explain(name: str) -> int:
     run_name, found, number = name.partition("#")
-    if not found or not number.isascii() or not number.isdigit():
+    if not found or not number.isascii() or not number.isdigit() or len(number) > 18:
         raise UsageError(f"{name!r} is not RUN#EVENT", hint="for instance: cargo-sandbox explain last#12")
     with RunStore().open(run_name) as run:
         event = next((entry for entry in run.events() if entry.get("seq") == int(number)), None)

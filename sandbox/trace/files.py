@@ -106,9 +106,22 @@ def dump(value: object) -> bytes:
 def state_dir(environ: dict[str, str] | os._Environ[str] | None = None) -> Path:
     """Our folder for state: `$XDG_STATE_HOME/cargo-sandbox`, or `~/.local/state/cargo-sandbox`.
 
-    A relative `XDG_STATE_HOME` is ignored, as the XDG Base Directory Specification asks.
+    A relative `XDG_STATE_HOME` is ignored, as the XDG Base Directory Specification asks, and a relative `HOME` too: the
+    record would lie in the project.
     """
     env = os.environ if environ is None else environ
     base = env.get("XDG_STATE_HOME", "")
-    root = Path(base) if base.startswith("/") else Path(env.get("HOME") or "~").expanduser() / ".local/state"
-    return root / "cargo-sandbox"
+    home = env.get("HOME", "")
+    if base.startswith("/"):
+        return Path(base) / "cargo-sandbox"
+    return Path(home if home.startswith("/") else _listed_home()) / ".local/state/cargo-sandbox"
+
+
+def _listed_home() -> str:
+    """The home that the user database knows; a place that can't be made for a user that it does not know."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return "/nonexistent"

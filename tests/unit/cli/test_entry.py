@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from sandbox.cli.main import main
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -45,3 +47,26 @@ def test_a_reader_who_has_gone_is_told_as_by_other_programs(words: str) -> None:
     with os.fdopen(write_fd, "w") as pipe:
         done = started(words, stdout=pipe)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_an_output_without_a_character_shows_its_number() -> None:
+    code = "from sandbox.cli import main; main._fill_closed_streams(); print('a\\u2026')"
+    env = os.environ | {"PYTHONIOENCODING": "ascii:strict", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-P", "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "a\\u2026\n"), done.stderr
+
+
+def test_a_failure_of_our_own_is_printed_without_what_moves_the_cursor(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> int:
+        raise ValueError("\x1b[2Jgone")
+
+    monkeypatch.delenv("CARGO_SANDBOX_DEBUG", raising=False)
+    monkeypatch.setattr("sandbox.cli.main._dispatch", fail)
+    assert main(["build"]) == 1
+    assert "\\x1b[2Jgone" in capsys.readouterr().err
+
+
+def test_an_event_number_of_any_length_is_a_usage_error() -> None:
+    assert started("explain", "last#" + "9" * 5000).returncode == 2

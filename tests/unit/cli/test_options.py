@@ -44,6 +44,16 @@ def test_what_is_not_understood_is_a_usage_error_with_a_hint(words: list[str]) -
         parse(words, {})
     assert caught.value.exit_code == 2
     assert caught.value.hint
+    assert words[0] in caught.value.message
+
+
+def test_a_variable_that_is_not_understood_is_named() -> None:
+    with pytest.raises(UsageError, match="CARGO_SANDBOX_TIME_LIMIT: 'soon' is not a time"):
+        parse(["build"], {"CARGO_SANDBOX_TIME_LIMIT": "soon"})
+
+
+def test_a_path_is_as_the_kernel_sees_it() -> None:
+    assert parse(["--allow-read", "//srv/../opt/x/", "build"], {})[0].allow_read == ("/opt/x",)
 
 
 def test_sizes_and_times() -> None:

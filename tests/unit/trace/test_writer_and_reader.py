@@ -404,6 +404,7 @@ def test_the_state_folder_follows_the_xdg_specification(tmp_path: Path) -> None:
     assert files.state_dir({**home, "XDG_STATE_HOME": "/state"}) == Path("/state/cargo-sandbox")
     assert files.state_dir({**home, "XDG_STATE_HOME": "state"}) == Path("/home/user/.local/state/cargo-sandbox")
     assert files.state_dir(home) == Path("/home/user/.local/state/cargo-sandbox")
+    assert files.state_dir({"HOME": "rel"}).is_absolute()
 
 
 def test_a_small_file_over_its_budget_is_not_read(tmp_path: Path) -> None:
