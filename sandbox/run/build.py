@@ -7,6 +7,7 @@ been started, while cargo begins its work on another core.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 
@@ -51,6 +52,10 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
         return print_help(words, settings, engine, choose_stdio)
     invocation = prepare_invocation(words, settings, engine, choose_stdio)
     plan, host = invocation.plan, invocation.host
+    if invocation.args.open:
+        sys.stderr.write(
+            "note: --open is left out: nothing is opened from the sandbox; look below the target dir's doc\n"
+        )
     session = engine.start(plan)
     opened = None
     try:

@@ -165,6 +165,7 @@ def _look_around(args: CargoArgs, settings: Settings, choose_stdio: Callable[[bo
     tool = _tool(chain)
     config = cargo_config.load(Path(cwd), Path(cargo_home), args.config)
     tree = workspace.discover(Path(cwd), args.manifest_path, env, config=config, lockfile_path=args.lockfile_path)
+    _see_that_they_are_there(settings.allow_read)
     policy = _policy(settings, facts, choose_stdio(args.verb in _PROGRAM_VERBS), tuple(map(str, chain.extra_roots)))
     return _Place(args, env, cwd, cargo_home, state_dir, cache_dir, facts, tool, tree, config, policy)
 
@@ -176,6 +177,12 @@ def _working_directory() -> str:
         raise WorkspaceError(
             f"the working directory can't be used: {error.strerror}", hint="it may have been removed: cd to another one"
         ) from error
+
+
+def _see_that_they_are_there(shown: Sequence[str]) -> None:
+    for path in shown:
+        if not os.path.exists(path):
+            raise UsageError(f"--allow-read {path}: there is no such directory", hint="name one that exists")
 
 
 def _tool(chain: toolchain.Toolchain) -> ToolFacts:
@@ -264,6 +271,7 @@ def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity, create: bo
         )
     real_target = target.open_target(wanted, workspace_root, place.host.homes, place.cargo_home, by_user, create)
     target.keep_away(real_target, (place.state_dir, place.cache_dir))
+    _see_that_it_can_be_written(place.policy.allow_write, real_target)
     build_dir = target.build_dir(real_target, create)
     roots = _roots(place)
     changed, workspace_wrapper, env = _as_cargo_gets_it(args, tool)
@@ -303,6 +311,16 @@ def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity, create: bo
     )
 
 
+def _see_that_it_can_be_written(allowed: Sequence[tuple[str, str]], real_target: str) -> None:
+    """What lies elsewhere is read-only for the whole container, so an allowance for it would do nothing."""
+    for package, path in allowed:
+        if not is_within(os.path.realpath(path), real_target):
+            raise UsageError(
+                f"--allow-write {package}={path}: only the target dir {real_target} can be written",
+                hint="name a folder in it, or give a --target-dir that holds the folder",
+            )
+
+
 def _config_files(place: _Place) -> list[str]:
     """Configuration files of the tree that lie outside what is shown anyway; those of cargo's home come with it."""
     return [str(path) for path in place.config.files if not is_within(str(path), place.cargo_home)]
@@ -326,6 +344,9 @@ def _links(wanted: str, real: str, workspace_root: str) -> tuple[tuple[str, str]
 def _as_cargo_gets_it(args: CargoArgs, tool: ToolFacts) -> tuple[CargoArgs, str, dict[str, str]]:
     """The command line, the workspace wrapper and variables. Clippy is `cargo check` with clippy-driver as workspace
     wrapper (cargo-clippy's own way, src/main.rs), without cargo-clippy in between: the guard trusts one cargo."""
+    if args.open:
+        # Cargo would start a browser in the container, where it may start only compilers.
+        return args._replace(rest=tuple(word for word in args.rest if word != "--open")), "", {}
     if args.verb != "clippy":
         return args, "", {}
     if not tool.clippy_driver:

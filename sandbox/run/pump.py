@@ -120,6 +120,12 @@ class Pump:
                 self._write(number, held.finish())
         self._session.wait(_END_S)
         self._session.kill()
+        # An engine that fails says why and closes everything at once: its words may not have been read yet.
+        if self._ending.exit is None:
+            last = select.poll()
+            last.register(self._session.stderr_fd, select.POLLIN)
+            while last.poll(200) and self._engine_words():
+                continue
         self._ending.engine_errors = self._errors.decode("utf-8", "replace")
         return self._ending
 
@@ -148,9 +154,7 @@ class Pump:
                     for frame in self._decoder.feed(chunk):
                         self._frame(frame.kind, frame.payload)
                 elif fd == session.stderr_fd:
-                    text = os.read(fd, 4096)
-                    self._errors += text[: _MAX_ENGINE_ERRORS - len(self._errors)]
-                    if not text:
+                    if not self._engine_words():
                         poll.unregister(fd)
                 elif fd == session.stdin_fd:
                     self._send(what)
@@ -160,6 +164,12 @@ class Pump:
                     self._input()
             self._sinks.tick()
             self._keep_limits()
+
+    def _engine_words(self) -> bool:
+        """Read what the engine itself says; false at its end."""
+        text = os.read(self._session.stderr_fd, 4096)
+        self._errors += text[: _MAX_ENGINE_ERRORS - len(self._errors)]
+        return bool(text)
 
     def _keep_limits(self) -> None:
         broken = self._watchdog.tick()

@@ -236,3 +236,17 @@ def test_cargo_changes_the_directory_once(lab: Lab) -> None:
     project = lab.project({f"inner/{name}": text for name, text in library().items()})
     done = sandboxed(project, "-Zunstable-options", "-C", "inner", "check", env={"RUSTC_BOOTSTRAP": "1"})
     assert done.code == 0 and project.path("inner/target/debug").is_dir(), done.shown
+
+
+def test_open_builds_and_opens_nothing_and_is_no_finding(lab: Lab) -> None:
+    project = lab.project(library())
+    done = sandboxed(project, "doc", "--open")
+    assert done.code == 0 and "--open is left out" in done.stderr, done.shown
+    assert (project.target / "doc/lib/index.html").is_file()
+
+
+def test_an_option_of_ours_that_could_do_nothing_is_refused(lab: Lab) -> None:
+    project = lab.project(library())
+    for options in (["--allow-read", "/no/such/folder"], ["--allow-write", f"lib={project.home}"]):
+        done = sandboxed(project, "build", options=options)
+        assert done.code == 2 and options[0] in done.stderr and "help:" in done.stderr, done.shown

@@ -184,3 +184,13 @@ def test_an_interrupt_ends_a_run_whose_output_nobody_takes() -> None:
         session.kill()
         session.close()
     assert ending.interrupted == signal.SIGINT and not ending.limit
+
+
+def test_the_last_words_of_an_engine_that_fails_at_once_are_kept() -> None:
+    for _ in range(20):
+        engine = FakeEngine(b"", 1, b"bwrap: no such place\n")
+        session = engine.start(PLAN)
+        pump = Pump(session, Heard().sinks(), Watchdog(Limits(), 0, "/"), filter_stdout=False, filter_stderr=False)
+        session.wait(5)
+        assert pump.run().engine_errors == "bwrap: no such place\n"
+        session.close()
