@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 
 from sandbox.errors import SetupError
@@ -83,14 +84,30 @@ def build_dir(target: str, create: bool = True) -> str:
 
     Raises SetupError when something that is not a plain directory sits there.
     """
-    folder = os.path.join(target, BUILD_FOLDER)
-    path = os.path.join(folder, "build")
-    for place in (folder, path):
-        if os.path.islink(place) or (os.path.lexists(place) and not os.path.isdir(place)):
-            raise _refuse(place, place, "it is not a plain directory")
+    place = target
+    fds: list[int] = []
+    try:
+        for name in ("", BUILD_FOLDER, "build"):
+            place = os.path.join(place, name) if name else place
+            # A program of another run may swap these for links at any time, so each is made and opened from its parent.
+            if create and name:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=fds[-1])
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            fds.append(os.open(name or target, flags, dir_fd=fds[-1] if fds else None))
+    except FileNotFoundError:
         if create:
-            os.makedirs(place, exist_ok=True)
-    return path
+            raise
+        return os.path.join(target, BUILD_FOLDER, "build")
+    except NotADirectoryError as error:
+        raise _refuse(place, place, "it is not a plain directory") from error
+    except OSError as error:
+        reason = "it is a link" if error.errno == errno.ELOOP else error.strerror or "it can't be made"
+        raise _refuse(place, place, reason) from error
+    finally:
+        for fd in fds:
+            os.close(fd)
+    return place
 
 
 def show_programs(build: str, target: str, profile: str, triples: tuple[str, ...], names: tuple[str, ...]) -> None:

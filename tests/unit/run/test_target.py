@@ -89,3 +89,16 @@ def test_only_looking_makes_nothing(home: Path) -> None:
     target = _open(home, "target", create=False)
     build_dir(target, create=False)
     assert not os.path.lexists(target)
+
+
+@pytest.mark.parametrize("name", [".cargo-sandbox", ".cargo-sandbox/build"])
+def test_the_build_dir_is_made_through_no_link(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor through one that appears right after a look at its place."""
+    (tmp_path / "outside").mkdir()
+    target = tmp_path / "target"
+    (target / name).parent.mkdir(parents=True)
+    (target / name).symlink_to(tmp_path / "outside")
+    monkeypatch.setattr(os.path, "islink", lambda path: False)
+    with pytest.raises(SetupError):
+        build_dir(str(target))
+    assert list((tmp_path / "outside").iterdir()) == []
