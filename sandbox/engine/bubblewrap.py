@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator
 
 from sandbox.engine.protocol import EngineInfo
-from sandbox.errors import EngineUnavailable
+from sandbox.errors import EngineUnavailable, SetupError
 from sandbox.plan.model import Mount, Plan
 from sandbox.plan.mounts import GUARD
 
@@ -17,6 +17,10 @@ _HINT = (
     "install it (Debian, Ubuntu: apt install bubblewrap); where unprivileged user namespaces are restricted "
     "(Ubuntu 24.04), allow bwrap by its AppArmor profile bwrap-userns-restrict or run as root"
 )
+
+
+# bubblewrap.c, MAX_ARGS: more than 9000 words in all end bwrap, whether they come by --args or not.
+_MOST_WORDS = 8_900
 
 
 class BubblewrapSession:
@@ -70,7 +74,16 @@ class Bubblewrap:
         return done.stdout.decode("ascii", "replace").strip().removeprefix("bubblewrap ")
 
     def start(self, plan: Plan) -> BubblewrapSession:
-        arguments = b"".join(os.fsencode(arg) + b"\0" for arg in _arguments(plan))
+        words = list(_arguments(plan))
+        if len(words) > _MOST_WORDS:
+            raise SetupError(
+                f"the container would have {len(plan.mounts)} mounts, more than bubblewrap takes",
+                wall="host files",
+                why=f"bwrap takes {_MOST_WORDS} words; each .env file, and each entry of a workspace without a current "
+                "Cargo.lock, is a mount",
+                fix="bring Cargo.lock up to date (cargo generate-lockfile in a copy), or move files out of it",
+            )
+        arguments = b"".join(os.fsencode(word) + b"\0" for word in words)
         memory = os.memfd_create("bwrap-args", 0)
         try:
             os.write(memory, arguments)

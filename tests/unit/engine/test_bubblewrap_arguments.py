@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.engine.bubblewrap import Bubblewrap, _arguments, _search_path
 from sandbox.engine.fake import FakeEngine
-from sandbox.errors import EngineUnavailable
+from sandbox.errors import EngineUnavailable, SetupError
 from sandbox.plan.model import Limits, Mount, Plan
 
 PLAN = Plan(
@@ -87,3 +87,10 @@ def test_a_bwrap_of_the_tree_is_never_started(tmp_path: Path, monkeypatch: pytes
     assert [part for part in _search_path().split(":") if not part.startswith("/")] == []
     monkeypatch.setenv("PATH", f".:{tmp_path}")
     assert _search_path().endswith(f":{tmp_path}")
+
+
+def test_more_mounts_than_bwrap_takes_are_refused_with_what_to_do() -> None:
+    mounts = tuple(Mount("ro", f"/project/{number}/.env", "/empty") for number in range(3_000))
+    with pytest.raises(SetupError) as caught:
+        Bubblewrap("/bin/false").start(dataclasses.replace(PLAN, mounts=mounts))
+    assert caught.value.hint
