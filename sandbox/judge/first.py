@@ -21,6 +21,8 @@ _SCRATCH_PLACES = (f"{SCRATCH}/", "/tmp/", "/var/tmp/")
 _MAX_EVIDENCE = 5
 _MAX_SCRATCH = 20_000
 _MAX_FINDINGS = 2_000
+# Of a name in a finding; the whole one stands in its event. So all findings of a run fit into a result that is read.
+_MAX_WORDS = 1_000
 _COMPILERS = frozenset(
     "rustc cc c++ gcc g++ clang clang++ ld ld.bfd ld.gold ld.lld lld rust-lld mold collect2 as ar cmake go "
     "gfortran f951 nvcc".split()
@@ -240,8 +242,8 @@ class Judge:
             package=text(record.get("package")),
             version=text(record.get("version")),
             manifest_dir=text(record.get("manifest_dir")),
-            subject=subject,
-            detail=detail,
+            subject=_cut(subject),
+            detail=_cut(detail),
             help=entry.help,
             events=sequence,
             evidence=_evidence(event, self._programs),
@@ -249,6 +251,11 @@ class Judge:
         )
         self._found[key] = finding
         return finding
+
+
+def _cut(words: str) -> str:
+    half = _MAX_WORDS // 2
+    return words if len(words) <= _MAX_WORDS else f"{words[:half]}…{words[-half:]}"
 
 
 def _places(event: Event) -> list[str]:

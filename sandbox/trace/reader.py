@@ -17,6 +17,9 @@ from sandbox.trace.names import EVENTS, FINDINGS, HEADER, LOCK, MESSAGES, OUTPUT
 LINE_MAX = 1 << 20
 """Bytes of the longest line that is read; longer ones are counted and passed over."""
 
+RESULT_MAX = 64 << 20
+"""Bytes of the largest result.json that is read: 2,000 findings about the longest names that are kept of them."""
+
 Status = Literal["finished", "running", "interrupted"]
 
 _READ = 256 << 10
@@ -91,7 +94,7 @@ class RunReader:
     @property
     def result(self) -> dict[str, Any] | None:
         """result.json, or None if the run did not finish."""
-        return files.read_object(RESULT, self._dir_fd)
+        return files.read_object(RESULT, self._dir_fd, RESULT_MAX)
 
     @property
     def status(self) -> Status:

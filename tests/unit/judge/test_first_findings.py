@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sandbox.judge.first import Judge
 from sandbox.judge.model import Completeness, Finding, RunResult, at_least, decide
+from sandbox.trace.store import RunStore
 
 HOME = "/home/ann"
 
@@ -198,3 +201,21 @@ def test_thresholds() -> None:
 def test_a_result_survives_its_json_form() -> None:
     result = RunResult("r", "violation", (_finding("high"),), Completeness(1, 2, 3, 4, 5, ("x",)), 120, 0, None)
     assert RunResult.from_json(result.to_json()) == result
+
+
+def test_a_run_with_as_many_and_as_long_findings_as_can_be_is_read_again(tmp_path: Path) -> None:
+    made = judge()
+    for number in range(2_100):
+        path = f"/{number:04}" + "\x01" * 4_090
+        made.event(event("open", access="write", path=path, outcome="denied", seq=number))
+    complete = Completeness(reasons=(f"{made.dropped} more findings were not kept",))
+    result = RunResult(
+        run="", verdict=decide(made.findings(), complete), findings=made.findings(), completeness=complete,
+        exit_code=120, cargo_code=0, cargo_signal=None,
+    )  # fmt: skip
+    store = RunStore(tmp_path)
+    with store.create(datetime.now().astimezone()) as writer:
+        writer.finish(result.to_json())
+    with store.open("last") as run:
+        assert run.status == "finished" and run.result is not None
+        assert len(RunResult.from_json(run.result).findings) == 2_000
