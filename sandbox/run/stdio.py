@@ -16,6 +16,9 @@ def choose_stdio(programs: bool) -> Stdio:
     stdin = "null"
     if programs and _is_open(0):
         stdin = "tty" if os.isatty(0) and (out or err) else "pipe"
+        if os.isatty(0) and not _has_the_keyboard(0):
+            # A job in the background (`cargo-sandbox run &`) would be stopped as soon as it touched the terminal.
+            stdin = "null"
     rows, columns = 24, 80
     if out or err:
         from sandbox.run.pump import terminal_size
@@ -64,6 +67,14 @@ def typed_ahead(fd: int) -> bytes:
             break
         found += line if line.endswith(b"\n") else line + _END_OF_FILE
     return bytes(found)
+
+
+def _has_the_keyboard(fd: int) -> bool:
+    """Whether we are the job that the terminal's keys go to; also true where that can't be said."""
+    try:
+        return os.tcgetpgrp(fd) == os.getpgrp()
+    except OSError:
+        return True
 
 
 def _is_open(fd: int) -> bool:
