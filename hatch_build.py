@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
@@ -79,15 +80,23 @@ def _host(cargo: str) -> str:
 def _compile(cargo: str, host: str, crate: Path, binary: Path) -> None:
     """Compile the guard to `binary`: static if this machine can link so, else dynamic with a notice.
 
-    The flag goes to the last rustc alone, so that the user's own RUSTFLAGS and cargo configuration stay in force.
+    The flags go to the last rustc alone, so that the user's own RUSTFLAGS and cargo configuration stay in force. One
+    names the sources' content: cargo tells what is fresh by dates, and another checkout's later build of older sources
+    would be taken for this one's.
     """
+    sources = ["-C", f"metadata={_digest(crate)}"]
     command = [cargo, "rustc", "--locked", "--release", "--bin", "guard", "--target", host]
     with _target_directory() as target:
         built = target / host / "release" / "guard"
         env = os.environ | {"CARGO_TARGET_DIR": str(target)}
-        for flags in (["--", "-C", "target-feature=+crt-static"], []):
+        for flags in (["-C", "target-feature=+crt-static"], []):
             done = subprocess.run(
-                command + flags, cwd=crate, env=env, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False
+                [*command, "--", *sources, *flags],
+                cwd=crate,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=sys.stderr,
+                check=False,
             )
             if done.returncode == 0 and _runs(built):
                 shutil.copy(built, binary)
@@ -98,6 +107,14 @@ def _compile(cargo: str, host: str, crate: Path, binary: Path) -> None:
         "cargo-sandbox could not compile its guard; cargo's own message is above\n"
         "  = help: it needs a linker (Debian, Ubuntu: apt install gcc) and cargo's access to its registry"
     )
+
+
+def _digest(crate: Path) -> str:
+    """What the sources contain, by name; 16 hexadecimal digits."""
+    found = hashlib.sha256()
+    for path in sorted([*crate.glob("Cargo.*"), *crate.glob("src/**/*.rs")]):
+        found.update(f"{path.relative_to(crate)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()[:16]
 
 
 def _runs(binary: Path) -> bool:

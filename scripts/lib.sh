@@ -11,6 +11,9 @@ die() {
     exit 1
 }
 
+# Of this checkout: cargo takes one checkout's later build of the same crate for a fresh build of another's.
+checkout_key() { printf '%s' "$CS_ROOT" | sha256sum | cut -c 1-16; }
+
 # In CI a thing that can't run is a failure; elsewhere it is said loudly and left out.
 cannot() {
     [ "${CI:-}" = true ] && die "$*"

@@ -100,6 +100,10 @@ def _dispatch(arguments: list[str]) -> int:
 
         index = rest.index("plan")
         return print_plan(rest[:index] + rest[index + 1 :], settings)
+    if verb == "doctor":
+        from sandbox.cli import doctor
+
+        return doctor.run(rest[rest.index("doctor") + 1 :], settings)
     if verb in ("runs", "report", "explain"):
         from sandbox.cli import records
 

@@ -26,6 +26,7 @@ class Settings:
     min_free_disk: int | None = None
     tmp_size: int | None = None
     require_complete: bool = False
+    strict: bool = False
     quiet: bool = False
     pin: bool = False
 
@@ -137,6 +138,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("--min-free-disk", "min_free_disk", "SIZE", "end the build when less disk is free [512M]", size),
     Option("--tmp-size", "tmp_size", "SIZE", "size of the build's /tmp [a quarter of memory]", size),
     Option("--require-complete", "require_complete", "", "exit 122 when the record has a hole", _switch),
+    Option("--strict", "strict", "", "refuse a host that is degraded: where a wall or the record is weaker", _switch),
     Option("--quiet", "quiet", "", "no last line when the run is clean", _switch),
     Option("--pin", "pin", "", "keep this run's record for ever", _switch),
 )

@@ -75,6 +75,10 @@ def _show(reader: RunReader) -> None:
         print(f"started    {safe(header.get('started', ''))}")
         for name, version in (header.get("versions") or {}).items():
             print(f"           {safe(name)} {safe(version)}")
+        tier = header.get("tier") or {}
+        print(f"tier       {safe(tier.get('tier', 'not told'))}")
+        for reason in tier.get("reasons") or ():
+            print(f"           {safe(reason.get('words', ''))}")
         complete = result.get("completeness") or {}
         print(f"verdict    {result.get('verdict', 'none')}, exit code {result.get('exit_code')}")
         names = ("seen", "listed", "quiet", "unreadable", "lost")

@@ -65,12 +65,12 @@ class Bubblewrap:
         found = program or shutil.which("bwrap", path=_search_path())
         if found is None:
             raise EngineUnavailable("bubblewrap is not installed", hint=_HINT)
-        self._program = found
+        self.program = found
         self.info = EngineInfo("bubblewrap", "", "bubblewrap")
 
     def version(self) -> str:
         """What `bwrap --version` says."""
-        done = subprocess.run([self._program, "--version"], capture_output=True, check=False)
+        done = subprocess.run([self.program, "--version"], capture_output=True, check=False)
         return done.stdout.decode("ascii", "replace").strip().removeprefix("bubblewrap ")
 
     def start(self, plan: Plan) -> BubblewrapSession:
@@ -88,7 +88,7 @@ class Bubblewrap:
         try:
             os.write(memory, arguments)
             os.lseek(memory, 0, os.SEEK_SET)
-            command = [self._program, "--args", str(memory), "--", *_command(plan)]
+            command = [self.program, "--args", str(memory), "--", *_command(plan)]
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,

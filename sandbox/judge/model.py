@@ -75,7 +75,10 @@ class Completeness:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run came to: everything that a report needs, frozen."""
+    """What a run came to: everything that a report needs, frozen.
+
+    `tier` is what the host was worth (`cargo-sandbox doctor`), empty in records from before it was told.
+    """
 
     run: str
     verdict: Verdict
@@ -90,6 +93,8 @@ class RunResult:
     engine: str = ""
     duration_s: float = 0.0
     walls: str = ""
+    tier: str = ""
+    tier_reasons: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """JSON form for `result.json`."""
@@ -103,6 +108,7 @@ class RunResult:
         """The inverse of `to_json`."""
         known = {name: data[name] for name in cls.__slots__ if name in data}
         known["findings"] = tuple(Finding.from_json(entry) for entry in data.get("findings", ()))
+        known["tier_reasons"] = tuple(data.get("tier_reasons", ()))
         complete = dict(data.get("completeness", {}))
         complete["reasons"] = tuple(complete.get("reasons", ()))
         known["completeness"] = Completeness(**complete)

@@ -18,6 +18,9 @@ _QUIET_ETC = (
     "/etc/nsswitch.conf", "/etc/passwd", "/etc/group", "/etc/alternatives",
 )  # fmt: skip
 
+# The first Landlock with which one unit can't empty another's files (truncate); the doctor calls less `degraded`.
+_STRICT_LANDLOCK = 3
+
 
 def build_plan(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Policy, seccomp_digest: str) -> Plan:
     """The plan for one cargo command (see `Plan`)."""
@@ -37,6 +40,7 @@ def build_plan(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Poli
         owners=build.owners,
         scratch=shared_scratch(build),
         allow_write=policy.allow_write,
+        require_landlock=_STRICT_LANDLOCK if policy.strict else 1,
         seccomp_digest=seccomp_digest,
         guard_digest=host.guard_digest,
         withheld_env=withheld,

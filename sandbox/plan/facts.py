@@ -83,5 +83,6 @@ class Policy:
     allow_dotenv: tuple[str, ...] = ()
     allow_write: tuple[tuple[str, str], ...] = ()
     limits: Limits = field(default_factory=Limits)
+    strict: bool = False
     stdio: Stdio = field(default_factory=Stdio)
     removed_walls: tuple[str, ...] = ()

@@ -67,7 +67,10 @@ def last_line(result: RunResult, colour: bool) -> str:
         counted = f"{_count(result.fresh_units, 'unit')} fresh"
     if (scripts or compiles) and result.fresh_units:
         counted += f", {result.fresh_units} fresh"
-    words = f"Sandbox {result.verdict}: {counted}, {_count(len(result.findings), 'finding')} ({result.walls})"
+    walls = result.walls
+    if result.tier not in ("", "standard"):
+        walls += f", {safe(result.tier)}" + (": see cargo-sandbox doctor" if result.tier != "strong" else "")
+    words = f"Sandbox {result.verdict}: {counted}, {_count(len(result.findings), 'finding')} ({walls})"
     mark = {"clean": "1;32", "drift": "1;33", "violation": "1;31", "incomplete": "1;33"}[result.verdict]
     if colour:
         words = words.replace(f"Sandbox {result.verdict}", f"\x1b[{mark}mSandbox {result.verdict}\x1b[0m", 1)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 
 from sandbox.cli.options import Settings
+from sandbox.doctor.standing import demand
 from sandbox.engine.protocol import Engine, Session
 from sandbox.errors import EngineUnavailable
 from sandbox.plan import seccomp
@@ -20,6 +21,7 @@ from sandbox.plan.model import Plan
 from sandbox.run.invocation import prepare_invocation, print_help
 from sandbox.run.ledger import prepare_ledger
 from sandbox.run.stdio import choose_stdio
+from sandbox.run.tier import tier_of
 from sandbox.trace import frames
 
 
@@ -50,6 +52,9 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
     engine = engine or make_engine(settings.engine)
     if split(words).help:
         return print_help(words, settings, engine, choose_stdio)
+    if settings.strict:
+        # Before anything is started, the resolve step included.
+        demand(tier_of(engine, dict(os.environ)), "standard")
     invocation = prepare_invocation(words, settings, engine, choose_stdio)
     plan, host = invocation.plan, invocation.host
     if invocation.args.open:

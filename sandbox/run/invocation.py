@@ -19,6 +19,7 @@ from sandbox.cargo.metadata import Facts
 from sandbox.cargo.subset import command_line_subset, safe_subset, to_toml
 from sandbox.cargo.workspace import Workspace
 from sandbox.cli.options import Settings
+from sandbox.doctor.tier import Standing
 from sandbox.engine.protocol import Engine
 from sandbox.errors import SetupError, UsageError, WorkspaceError
 from sandbox.guard import guard
@@ -62,7 +63,7 @@ class Invocation:
         """Whether cargo's standard output is a stream of JSON messages."""
         return any("json" in value for value in self.args.message_format)
 
-    def header(self, engine: Engine) -> dict[str, Any]:
+    def header(self, engine: Engine, standing: Standing) -> dict[str, Any]:
         """What `run.json` says of this run."""
         from sandbox import __version__
 
@@ -72,6 +73,7 @@ class Invocation:
             "cwd": os.getcwd(),
             "workspace": self.workspace,
             "plan_digest": self.plan.digest(),
+            "tier": standing.to_json(),
             "versions": {
                 "cargo-sandbox": __version__,
                 "python": ".".join(map(str, sys.version_info[:3])),
@@ -215,6 +217,7 @@ def _policy(settings: Settings, facts: HostFacts, stdio: Stdio, extra_roots: tup
         allow_dotenv=settings.allow_dotenv,
         allow_write=settings.allow_write,
         limits=limits,
+        strict=settings.strict,
         stdio=stdio,
         removed_walls=test_hooks.removed_walls(facts.env),
     )

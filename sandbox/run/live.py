@@ -27,6 +27,7 @@ from sandbox.run.messages import MessageLines
 from sandbox.run.pump import Ending, Pump, Sinks
 from sandbox.run.recorder import Recorder
 from sandbox.run.stdio import raw_terminal
+from sandbox.run.tier import tier_of
 from sandbox.run.watchdog import Watchdog
 from sandbox.trace.store import RunStore
 
@@ -54,6 +55,7 @@ class LiveRun:
         self._writer = RunStore().create(datetime.now().astimezone())
         kill_at = "high" if settings.on_violation == "kill" else "never"
         self._recorder = Recorder(self._writer, self._judge, ledger.ledger, kill_at, self._stop_for)
+        self._standing = tier_of(engine, invocation.host.env)
         self._pump: Pump | None = None
         self._built = False
         self._message = MessageLines(self._writer.message)
@@ -94,7 +96,7 @@ class LiveRun:
         for broken in self._ledger.touched:
             unit = self._ledger.touched_units[broken.key]
             self._judge.add_external("CS0109", unit, broken.path, f"{broken.path} was {broken.what}")
-        self._writer.write_header(self._invocation.header(self._engine))
+        self._writer.write_header(self._invocation.header(self._engine, self._standing))
         self._writer.write_plan(plan.to_json())
         # Now, while cargo begins its work, since nobody waits for us.
         _prune_now_and_then(self._writer.id)
@@ -207,6 +209,8 @@ class LiveRun:
             fresh_units=len(fresh.keys),
             engine=self._engine.info.name,
             duration_s=round(time.monotonic() - self._started, 3),
+            tier=self._standing.tier,
+            tier_reasons=tuple(reason.words for reason in self._standing.reasons),
             walls=f"{self._engine.info.words}, no network, Landlock {self._recorder.state.get('landlock', '?')}",
         )
 

@@ -51,15 +51,56 @@ def wipe_build_dir(build_dir: Path | str) -> None:
 
 
 def remove_tree(name: str, dir_fd: int) -> bool:
-    """Remove a file, a link (not its target) or a whole folder. False if there was none. Raises OSError."""
-    try:
-        mode = os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode
-        if stat.S_ISDIR(mode):
-            import shutil
+    """Remove a file, a link (not its target) or a whole folder. False if there was none. Raises OSError.
 
-            shutil.rmtree(name, dir_fd=dir_fd)
-        else:
+    However deep the folder is (a build may have dug for `RecursionError` or for the last file descriptor): folders in
+    it are moved beside it before they are emptied. However closed: folders are opened to their owner first.
+    """
+    try:
+        if not stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode):
             os.unlink(name, dir_fd=dir_fd)
+            return True
     except FileNotFoundError:
         return False
+    beside = f".removed-{os.urandom(8).hex()}-"
+    left = [name]
+    moved = 0
+    while left:
+        folder = left.pop()
+        fd = _open_own_dir(folder, dir_fd)
+        try:
+            for entry in _entries(fd):
+                if entry.is_dir(follow_symlinks=False):
+                    os.close(_open_own_dir(entry.name, fd))
+                    moved += 1
+                    os.rename(entry.name, f"{beside}{moved}", src_dir_fd=fd, dst_dir_fd=dir_fd)
+                    left.append(f"{beside}{moved}")
+                else:
+                    os.unlink(entry.name, dir_fd=fd)
+        finally:
+            os.close(fd)
+        os.rmdir(folder, dir_fd=dir_fd)
     return True
+
+
+def _entries(fd: int) -> list[os.DirEntry[str]]:
+    with os.scandir(fd) as entries:
+        return list(entries)
+
+
+def _open_own_dir(name: str, dir_fd: int) -> int:
+    """File descriptor of a folder that its owner may have closed to himself; it is opened to him. Raises OSError."""
+    try:
+        fd = open_dir(name, dir_fd)
+        if os.fstat(fd).st_mode & stat.S_IRWXU == stat.S_IRWXU or os.geteuid() == 0:
+            return fd
+        os.fchmod(fd, stat.S_IRWXU)
+        return fd
+    except PermissionError:
+        pinned = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=dir_fd)
+    try:
+        # chmod(2) by name would follow a link that took the folder's place meanwhile.
+        os.chmod(f"/proc/self/fd/{pinned}", stat.S_IRWXU)
+        return open_dir(".", pinned)
+    finally:
+        os.close(pinned)

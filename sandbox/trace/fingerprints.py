@@ -19,9 +19,9 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sandbox.trace.builddir import open_build_dir, remove_tree
 from sandbox.trace.files import open_dir
@@ -71,9 +71,9 @@ def hidden_fingerprints(build_dir: Path, start: Mapping[str, Any], since_ns: int
     sorts = ("doc-",) if start.get("role") == "rustdoc" else ("lib-", "example-")
     prefix = "" if start.get("role") == "rustdoc" else profile_prefix(start)
     return [
-        path
-        for path, owner in _all_fingerprints(build_dir)
-        if owner == package and path.startswith(prefix) and _is_new(path, sorts, crate, since_ns)
+        found.path
+        for found in _all_fingerprints(build_dir)
+        if found.owner == package and found.path.startswith(prefix) and _is_new(found, sorts, crate, since_ns)
     ]
 
 
@@ -82,11 +82,13 @@ def profile_prefix(start: Mapping[str, Any]) -> str:
     return f"{os.path.dirname(str(start.get('out_dir')).rstrip('/'))}/{_FINGERPRINTS}/"
 
 
-def _is_new(path: str, sorts: tuple[str, ...], crate: str, since_ns: int) -> bool:
+def _is_new(found: _Found, sorts: tuple[str, ...], crate: str, since_ns: int) -> bool:
     try:
-        if os.lstat(f"{path}/invoked.timestamp").st_mtime_ns < since_ns - _CLOCK_SLACK_NS:
-            return False
-        names = [name for name in os.listdir(path) if name.startswith(sorts)]
+        with _opened(found.name, found.parent_fd) as fd:
+            begun = os.stat("invoked.timestamp", dir_fd=fd, follow_symlinks=False)
+            if begun.st_mtime_ns < since_ns - _CLOCK_SLACK_NS:
+                return False
+            names = [name for name in os.listdir(fd) if name.startswith(sorts)]
     except OSError:
         return False
     return any(name.replace("-", "_").endswith("_" + crate) for name in names)
@@ -97,7 +99,7 @@ def unknown_fingerprints(build_dir: Path, known: Mapping[str, object]) -> list[P
 
     Folders without a written fingerprint (a build that failed or was stopped) are left out: cargo rebuilds those.
     """
-    return [Path(path) for path, _ in _all_fingerprints(build_dir) if path not in known and _believable(path)]
+    return [Path(it.path) for it in _all_fingerprints(build_dir) if it.path not in known and _believable(it)]
 
 
 def make_stale(build_dir: Path, path: str | Path) -> bool:
@@ -135,51 +137,92 @@ def _is_unit_dir(name: str, package: str) -> bool:
     return name.startswith(package + "-") and _HASH.fullmatch(name[len(package) :]) is not None
 
 
-def _subdirs(path: str) -> Iterator[os.DirEntry[str]]:
-    with contextlib.suppress(OSError), os.scandir(path) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield entry
+class _Found(NamedTuple):
+    """A fingerprint folder. `parent_fd` is the folder around it, open until the next one is asked for."""
+
+    path: str
+    owner: str
+    name: str
+    parent_fd: int
 
 
-def _all_fingerprints(build_dir: Path) -> Iterator[tuple[str, str]]:
-    """Every fingerprint folder with the name of its package."""
-    for profile in _profiles(str(build_dir)):
-        for entry in _subdirs(f"{profile}/{_FINGERPRINTS}"):
-            yield entry.path, entry.name.rpartition("-")[0]
-        for package in _subdirs(f"{profile}/build"):
-            for unit in _subdirs(package.path):
-                if _HASH.fullmatch(unit.name) and _is(stat.S_ISDIR, f"{unit.path}/fingerprint"):
-                    yield f"{unit.path}/fingerprint", package.name
-
-
-def _profiles(build_dir: str) -> Iterator[str]:
-    for outer in _subdirs(build_dir):
-        if _is_profile(outer.path):
-            yield outer.path
-        else:
-            yield from (inner.path for inner in _subdirs(outer.path) if _is_profile(inner.path))
-
-
-def _is_profile(path: str) -> bool:
-    return _is(stat.S_ISDIR, f"{path}/{_FINGERPRINTS}") or _is(stat.S_ISDIR, f"{path}/build")
-
-
-def _is(test: Callable[[int], bool], path: str) -> bool:
+@contextlib.contextmanager
+def _opened(name: str, dir_fd: int) -> Iterator[int]:
+    fd = open_dir(name, dir_fd)
     try:
-        return test(os.lstat(path).st_mode)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _subdirs(name: str, dir_fd: int) -> Iterator[tuple[str, int]]:
+    """The folders in a folder, each with the descriptor of that one. Nothing for a link or what can't be opened.
+
+    By descriptors and not by paths: a program of the user's may be running, and swap folders for links meanwhile.
+    """
+    with contextlib.suppress(OSError), _opened(name, dir_fd) as fd:
+        with os.scandir(fd) as entries:
+            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        for found in names:
+            yield found, fd
+
+
+def _all_fingerprints(build_dir: Path) -> Iterator[_Found]:
+    """Every fingerprint folder with the name of its package."""
+    try:
+        top = open_build_dir(build_dir)
+    except OSError:
+        return
+    try:
+        for outer, fd in _subdirs(".", top):
+            path = f"{build_dir}/{outer}"
+            if _is_profile(outer, fd):
+                yield from _in_profile(path, outer, fd)
+                continue
+            for inner, inner_fd in _subdirs(outer, fd):
+                if _is_profile(inner, inner_fd):
+                    yield from _in_profile(f"{path}/{inner}", inner, inner_fd)
+    finally:
+        os.close(top)
+
+
+def _in_profile(path: str, name: str, dir_fd: int) -> Iterator[_Found]:
+    with contextlib.suppress(OSError), _opened(name, dir_fd) as profile:
+        for folder, fd in _subdirs(_FINGERPRINTS, profile):
+            yield _Found(f"{path}/{_FINGERPRINTS}/{folder}", folder.rpartition("-")[0], folder, fd)
+        for package, fd in _subdirs("build", profile):
+            for unit, unit_fd in _subdirs(package, fd):
+                if not _HASH.fullmatch(unit):
+                    continue
+                for inner, inner_fd in _subdirs(unit, unit_fd):
+                    if inner == "fingerprint":
+                        yield _Found(f"{path}/build/{package}/{unit}/{inner}", package, inner, inner_fd)
+
+
+def _is_profile(name: str, dir_fd: int) -> bool:
+    with contextlib.suppress(OSError), _opened(name, dir_fd) as fd:
+        return _is_dir(_FINGERPRINTS, fd) or _is_dir("build", fd)
+    return False
+
+
+def _is_dir(name: str, dir_fd: int) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode)
     except OSError:
         return False
 
 
-def _believable(path: str) -> bool:
+def _believable(found: _Found) -> bool:
     """Whether the folder has a non-empty fingerprint file, which cargo truncates before it starts a unit."""
     try:
-        names = set(os.listdir(path))
-        for name in names:
-            helper = name.startswith(("dep-", "output-")) or (name.endswith(".json") and name[:-5] in names)
-            if not helper and name != "invoked.timestamp" and os.lstat(f"{path}/{name}").st_size:
-                return True
+        with _opened(found.name, found.parent_fd) as fd:
+            names = set(os.listdir(fd))
+            for name in names:
+                helper = name.startswith(("dep-", "output-")) or (name.endswith(".json") and name[:-5] in names)
+                if helper or name == "invoked.timestamp":
+                    continue
+                if os.stat(name, dir_fd=fd, follow_symlinks=False).st_size:
+                    return True
     except FileNotFoundError:
         return False
     except OSError:

@@ -16,9 +16,12 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sandbox.trace.builddir import open_build_dir
 from sandbox.trace.events import text
+from sandbox.trace.files import open_dir
 
 MOST_ENTRIES = 2_000_000
+MOST_LEVELS = 64
 MOST_PATHS = 200_000
 _PROFILE_FILES = frozenset((".cargo-lock", ".cargo-build-lock", ".cargo-artifact-lock", "CACHEDIR.TAG"))
 _ROOT_FILES = _PROFILE_FILES | {".rustc_info.json", ".rustdoc_fingerprint.json", ".cargo-sandbox-token"}
@@ -107,26 +110,62 @@ def _is_output(name: str, mark: str) -> bool:
 def unaccounted(build_dir: str, accounts: Accounts, since_ns: int, until_ns: int) -> list[str]:
     """Files of the build dir that changed between these times (nanoseconds since 1970) and that nobody answers for.
 
-    Follows no link. Raises OverflowError when there are more than MOST_ENTRIES entries to look at.
+    Follows no link: folders are opened from the build dir down, for a program of the user's may be running by now and
+    put links in their places. A folder that became a link is one of these files. Raises OverflowError when there are
+    more than MOST_ENTRIES entries to look at, or more than MOST_LEVELS levels.
     """
     found: list[str] = []
-    folders = deque([build_dir])
+    folders: deque[tuple[str, ...]] = deque([()])
     seen = 0
-    while folders:
-        try:
-            entries = list(os.scandir(folders.pop()))
-        except OSError:
-            continue  # gone meanwhile, or closed to us: then nobody else of our user could write there either
-        seen += len(entries)
-        if seen > MOST_ENTRIES:
-            raise OverflowError(f"more than {MOST_ENTRIES} files in {build_dir}")
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                if not accounts.owns_folder(entry.path):
-                    folders.append(entry.path)
-            elif _changed(entry, since_ns, until_ns) and not accounts.covers(entry.path):
-                found.append(entry.path)
+    try:
+        top = open_build_dir(build_dir)
+    except FileNotFoundError:
+        return []
+    except OSError:
+        return [build_dir]
+    try:
+        while folders:
+            parts = folders.pop()
+            path = "/".join((build_dir, *parts))
+            if len(parts) > MOST_LEVELS:
+                raise OverflowError(f"more than {MOST_LEVELS} levels of folders in {build_dir}")
+            try:
+                entries = _entries(top, parts, since_ns, until_ns)
+            except (FileNotFoundError, PermissionError):
+                continue  # gone meanwhile, or closed to us: then nobody else of our user could write there either
+            except OSError:
+                found.append(path)
+                continue
+            seen += len(entries)
+            if seen > MOST_ENTRIES:
+                raise OverflowError(f"more than {MOST_ENTRIES} files in {build_dir}")
+            for name, is_dir, changed in entries:
+                if is_dir:
+                    if not accounts.owns_folder(f"{path}/{name}"):
+                        folders.append((*parts, name))
+                elif changed and not accounts.covers(f"{path}/{name}"):
+                    found.append(f"{path}/{name}")
+    finally:
+        os.close(top)
     return sorted(found)
+
+
+def _entries(top: int, parts: tuple[str, ...], since_ns: int, until_ns: int) -> list[tuple[str, bool, bool]]:
+    """What is in a folder: name, whether it is a folder, else whether it changed. Raises OSError, also for a link."""
+    fd = os.dup(top)
+    try:
+        for part in parts:
+            deeper = open_dir(part, fd)
+            os.close(fd)
+            fd = deeper
+        with os.scandir(fd) as entries:
+            return [
+                (entry.name, is_dir, not is_dir and _changed(entry, since_ns, until_ns))
+                for entry in entries
+                for is_dir in (entry.is_dir(follow_symlinks=False),)
+            ]
+    finally:
+        os.close(fd)
 
 
 def _changed(entry: os.DirEntry[str], since_ns: int, until_ns: int) -> bool:

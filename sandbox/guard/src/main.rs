@@ -1,7 +1,8 @@
 //! `guard`: first process and recorder of a cargo-sandbox container, and the one that confines each unit.
 //!
 //! What it does depends on how it was started: as pid 1 with `init`; under the name `rustdoc`; as the stand-in of a
-//! build script (its own file then ends with a trailer); with `seals` on the host; else as cargo's rustc wrapper.
+//! build script (its own file then ends with a trailer); with `seals` or `probe` for the host; else as cargo's rustc
+//! wrapper.
 
 mod frame;
 mod hash;
@@ -38,6 +39,7 @@ fn main() {
     match rest.first().map(|arg| arg.as_bytes()) {
         Some(b"init") if std::process::id() == 1 => std::process::exit(init::main()),
         Some(b"seals") => std::process::exit(seals::main()),
+        Some(b"probe") => std::process::exit(init::probe::main()),
         Some(b"--version") => println!("cargo-sandbox-guard {}", env!("CARGO_PKG_VERSION")),
         _ => roles::rustc(rest),
     }

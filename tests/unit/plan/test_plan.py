@@ -125,6 +125,14 @@ def test_the_description_names_every_mount() -> None:
     assert all(mount.target in text for mount in plan.mounts)
 
 
+def test_a_strict_policy_asks_the_guard_for_a_landlock_that_covers_truncate() -> None:
+    asked = [
+        dict(guard_settings(plan_for(facts(), Policy(strict=strict)), b""))["require_landlock"]
+        for strict in (False, True)
+    ]
+    assert asked == [b"1", b"3"]
+
+
 def test_settings_for_the_guard_hold_no_nul_bytes() -> None:
     for _, value in guard_settings(plan_for(facts()), b"\x00\x01"):
         assert b"\0" not in value

@@ -82,6 +82,18 @@ def test_fresh_units_are_counted() -> None:
     assert "109 units fresh" in last_line(result(units={}, fresh_units=109), False)
 
 
+def test_the_tier_is_shown_only_when_it_is_not_the_usual_one() -> None:
+    usual = last_line(result(), False)
+    assert last_line(result(tier="standard"), False) == usual
+    assert "Landlock 7, degraded: see cargo-sandbox doctor)" in last_line(result(tier="degraded"), False)
+    assert "Landlock 7, strong)" in last_line(result(tier="strong"), False)
+
+
+def test_a_record_from_before_there_were_tiers_can_be_read() -> None:
+    old = {name: value for name, value in result().to_json().items() if not name.startswith("tier")}
+    assert last_line(RunResult.from_json(old), False) == last_line(result(), False)
+
+
 def test_colour_follows_cargo_s_rules() -> None:
     assert use_colour(True, None, {})
     assert not use_colour(True, None, {"NO_COLOR": "1"})

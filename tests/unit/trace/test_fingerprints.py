@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import json
 import os
@@ -10,7 +11,8 @@ import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from hypothesis import strategies as st
 
 from sandbox.errors import SetupError
 from sandbox.trace import fingerprints as module
-from sandbox.trace.builddir import wipe_build_dir
+from sandbox.trace.builddir import remove_tree, wipe_build_dir
 from sandbox.trace.fingerprints import (
     fingerprint_dir,
     hidden_fingerprints,
@@ -353,3 +355,76 @@ def test_a_folder_that_no_build_marked_is_not_wiped(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="no build dir of ours"):
         wipe_build_dir(tmp_path)
     assert json.dumps(os.listdir(tmp_path)) == '["thesis.tex"]'
+
+
+def require(value: bool) -> None:
+    assert value
+
+
+def as_nobody(folder: Path, act: Callable[[], None]) -> None:
+    """Do it as a user for whom modes count: root may open everything."""
+    if os.geteuid() != 0:
+        act()
+        return
+    for top, names, files in os.walk(folder):
+        for name in (".", *names, *files):
+            os.chown(os.path.join(top, name), 65534, 65534, follow_symlinks=False)
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(65534, 65534, 65534)
+            os.setresuid(65534, 65534, 65534)
+            ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE, else /proc/self/fd stays root's
+            act()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("place", ["debug/.fingerprint", "debug/build", "debug", ""])
+def test_no_link_is_followed_in_search_of_fingerprints(tmp_path: Path, place: str) -> None:
+    outside = tmp_path / "outside"
+    fake(outside, f"a-{HASH}", f".fingerprint/b-{HASH}", f"debug/.fingerprint/c-{HASH}", f"d/{HASH}/fingerprint")
+    build = tmp_path / "build"
+    if place:
+        fake(build, f"other/.fingerprint/mine-{HASH}", "debug/build/x", "debug/.fingerprint/x")
+        shutil.rmtree(build / place)
+    (build / place).parent.mkdir(parents=True, exist_ok=True)
+    (build / place).symlink_to(outside)
+    found = {path.name for path in unknown_fingerprints(build, {})}
+    assert found <= {f"mine-{HASH}", "x"}
+
+
+def test_a_folder_of_any_depth_is_removed(tmp_path: Path) -> None:
+    top = os.open(tmp_path, os.O_RDONLY)
+    inner = os.dup(top)
+    for _ in range(5000):
+        os.mkdir("d" * 200, dir_fd=inner)
+        deeper = os.open("d" * 200, os.O_RDONLY, dir_fd=inner)
+        os.close(inner)
+        inner = deeper
+    os.close(os.open("last", os.O_CREAT, dir_fd=inner))
+    os.close(inner)
+    assert remove_tree("d" * 200, top)
+    os.close(top)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_that_was_closed_to_its_owner_is_removed_and_no_link_loses_its_mode(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir(mode=0o500)
+    for name in ("a/b/c", "a/d"):
+        (tmp_path / "gone" / name).mkdir(parents=True)
+        (tmp_path / "gone" / name / "file").touch()
+    (tmp_path / "gone/a/link").symlink_to(precious)
+    for name in ("a/b/c", "a/b", "a/d", "a", ""):
+        (tmp_path / "gone" / name).chmod(0)
+
+    top = os.open(tmp_path, os.O_RDONLY)
+    as_nobody(tmp_path, lambda: require(remove_tree("gone", top)))
+    os.close(top)
+    assert os.listdir(tmp_path) == ["precious"]
+    assert precious.stat().st_mode & 0o777 == 0o500

@@ -146,3 +146,33 @@ def test_too_many_files_are_an_error_and_not_an_answer(top: Path, monkeypatch: p
 def test_the_reason_names_some_files_and_counts_all() -> None:
     assert in_words(["/b/x"]) == "1 file in the build dir changed without an event: /b/x"
     assert in_words(list("abcde")) == "5 files in the build dir changed without an event: a, b, c, …"
+
+
+def test_a_build_dir_that_became_a_link_is_a_hole_and_is_not_looked_into(top: Path, tmp_path: Path) -> None:
+    make(tmp_path / "outside", "secret")
+    top.symlink_to(tmp_path / "outside")
+    assert unaccounted(str(top), Accounts(str(top)), 0, LATER) == [str(top)]
+
+
+def test_a_folder_that_becomes_a_link_while_we_look_is_a_hole_and_is_not_looked_into(
+    top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path / "outside", "secret")
+    make(top, "debug/deps/plain")
+    real = manifest._entries
+
+    def swapped(fd: int, parts: tuple[str, ...], since_ns: int, until_ns: int) -> list[tuple[str, bool, bool]]:
+        found = real(fd, parts, since_ns, until_ns)
+        if parts == ("debug",):
+            (top / "debug/deps").rename(top / "aside")
+            (top / "debug/deps").symlink_to(tmp_path / "outside")
+        return found
+
+    monkeypatch.setattr(manifest, "_entries", swapped)
+    assert missed(top) == ["debug/deps"]
+
+
+def test_levels_without_end_are_an_error_and_not_an_answer(top: Path) -> None:
+    make(top, "/".join(["d"] * 70) + "/x")
+    with pytest.raises(OverflowError, match="more than 64 levels"):
+        missed(top)

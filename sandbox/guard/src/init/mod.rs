@@ -11,6 +11,7 @@ mod guard;
 mod memory;
 mod net;
 mod notifier;
+pub mod probe;
 mod process;
 mod pump;
 mod queue;

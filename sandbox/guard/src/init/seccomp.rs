@@ -17,28 +17,36 @@ const ROOM: usize = 256;
 ///
 /// `filter` holds whole `struct sock_filter`s.
 pub fn install(filter: &[u8]) -> io::Result<i32> {
+    match load(filter, WAIT_KILLABLE_RECV) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => load(filter, 0),
+        other => other,
+    }
+}
+
+/// Whether a filter may block preemption signals while a call waits. Installs it for this thread.
+pub fn takes_wait_killable(filter: &[u8]) -> io::Result<bool> {
+    match load(filter, WAIT_KILLABLE_RECV) {
+        Ok(_) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn load(filter: &[u8], flags: libc::c_ulong) -> io::Result<i32> {
     let program = libc::sock_fprog {
         len: libc::c_ushort::try_from(filter.len() / 8)
             .map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?,
         filter: filter.as_ptr().cast_mut().cast(),
     };
-    let load = |flags: libc::c_ulong| {
-        // SAFETY: `program` points to as many instructions as it tells.
-        sys::check(unsafe {
-            libc::syscall(
-                libc::SYS_seccomp,
-                libc::SECCOMP_SET_MODE_FILTER,
-                flags,
-                &program,
-            )
-        })
-    };
-    let listener = match load(libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | WAIT_KILLABLE_RECV) {
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
-            load(libc::SECCOMP_FILTER_FLAG_NEW_LISTENER)
-        }
-        other => other,
-    }?;
+    // SAFETY: `program` points to as many instructions as it tells.
+    let listener = sys::check(unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | flags,
+            &program,
+        )
+    })?;
     i32::try_from(listener).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))
 }
 
