@@ -8,6 +8,7 @@ from sandbox.plan import env as environment
 from sandbox.plan.facts import BuildFacts, HostFacts, Policy, ToolFacts
 from sandbox.plan.model import Plan
 from sandbox.plan.mounts import GUARD, ROLES, RUSTDOC, SCRATCH, build_mounts
+from sandbox.plan.seccomp import Filter
 from sandbox.plan.secrets import is_within
 from sandbox.trace.frames import encode_pairs
 
@@ -19,7 +20,7 @@ _QUIET_ETC = (
 )  # fmt: skip
 
 
-def build_plan(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Policy, seccomp_digest: str) -> Plan:
+def build_plan(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Policy, filter_digest: str) -> Plan:
     """The plan for one cargo command (see `Plan`)."""
     env, withheld = build_environment(host, tool, build, policy)
     return Plan(
@@ -37,7 +38,8 @@ def build_plan(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Poli
         owners=build.owners,
         scratch=shared_scratch(build),
         allow_write=policy.allow_write,
-        seccomp_digest=seccomp_digest,
+        seccomp_level=policy.seccomp,
+        seccomp_digest=filter_digest,
         guard_digest=host.guard_digest,
         withheld_env=withheld,
         removed_walls=policy.removed_walls,
@@ -98,7 +100,7 @@ def shared_scratch(build: BuildFacts) -> str:
     return "" if is_within(build.target_dir, "/tmp") else "/tmp"
 
 
-def guard_settings(plan: Plan, seccomp: bytes) -> list[tuple[str, bytes]]:
+def guard_settings(plan: Plan, calls: Filter) -> list[tuple[str, bytes]]:
     """The guard's configuration frame for a plan (key, value), in the order the guard reads it."""
 
     def raw(text: str) -> bytes:
@@ -109,7 +111,7 @@ def guard_settings(plan: Plan, seccomp: bytes) -> list[tuple[str, bytes]]:
     limits = plan.limits
     pairs += [
         ("cwd", raw(plan.cwd)),
-        ("filter", seccomp.hex().encode()),
+        ("filter", calls.program.hex().encode()),
         ("rlimit", f"nofile={limits.open_files}:{limits.open_files}".encode()),
         ("rlimit", b"core=0:0"),
         ("stdin", plan.stdio.stdin.encode()),
@@ -127,6 +129,7 @@ def guard_settings(plan: Plan, seccomp: bytes) -> list[tuple[str, bytes]]:
         pairs.append(("rlimit", f"fsize={limits.file_bytes}:{limits.file_bytes}".encode()))
     if limits.processes:
         pairs.append(("rlimit", f"nproc={limits.processes}:{limits.processes}".encode()))
+    pairs += [("refuse", f"{number}={error}".encode()) for number, error in calls.refused]
     pairs += [("quiet", raw(f"{role}\t{prefix}")) for role, prefix in plan.quiet]
     pairs += [("loud", raw(mount.target)) for mount in plan.mounts if mount.why in ("decoy", "masked")]
     pairs += [("package", raw("\t".join(owner))) for owner in plan.owners]

@@ -86,6 +86,7 @@ class Policy:
     allow_write: tuple[tuple[str, str], ...] = ()
     limits: Limits = field(default_factory=Limits)
     strict: bool = False
+    seccomp: str = "standard"
     require_complete: bool = False
     stdio: Stdio = field(default_factory=Stdio)
     removed_walls: tuple[str, ...] = ()

@@ -91,7 +91,7 @@ def test_the_wheel_holds_the_guard_the_profiles_and_the_images(place: Workplace)
     assert {
         "sandbox/cli/main.py",
         "sandbox/guard/bin/guard",
-        "sandbox/_data/profiles/seccomp/inner-x86_64.bpf",
+        "sandbox/_data/profiles/seccomp/inner-standard-x86_64.bpf",
         "sandbox/_data/images/README.md",
         "cargo_sandbox-0.1.0.dist-info/licenses/LICENSE-MIT",
         "cargo_sandbox-0.1.0.dist-info/licenses/LICENSE-APACHE",
