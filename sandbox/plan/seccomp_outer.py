@@ -4,7 +4,7 @@ Format: https://docs.docker.com/engine/security/seccomp/ and the OCI runtime spe
 How runc carries it out (libcontainer/seccomp/seccomp_linux.go) shapes what is written here:
 - several conditions on one argument of one rule are ORed. So a rule has one condition an argument, always
   SCMP_CMP_MASKED_EQ on the low 32 bits, and "none of these values" is written as patterns of bits.
-- a rule with the default's action is skipped. The patterns of a call don't overlap, so leaving some out changes nothing.
+- a rule with the default's action is skipped. The patterns of a call don't overlap, so that changes nothing.
 - a name that libseccomp does not know is skipped. It then gets the default action, which refuses.
 """
 
