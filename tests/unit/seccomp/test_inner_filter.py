@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from sandbox.errors import SetupError
+from sandbox.judge.catalogue import is_probe
 from sandbox.plan import seccomp
 from tests.unit.seccomp import golden
 from tests.unit.seccomp import simulator as sim
@@ -95,6 +96,14 @@ def test_strict_allows_nothing_that_standard_does_not(arch: str) -> None:
     allowed = [(nr, args) for nr, args in probes if strict.verdict(nr, *args) == sim.ALLOW]
     assert len(allowed) > 200
     assert [one for one in allowed if standard.verdict(one[0], *one[1]) != sim.ALLOW] == []
+
+
+def test_what_only_strict_refuses_is_a_mild_finding() -> None:
+    standard, strict = golden.calls("standard"), golden.calls("strict")
+    only = {name for name, words in strict.items() if words.startswith("refuse") and words != standard[name]}
+    assert "splice" in only and [name for name in only if not is_probe({"call": name})] == []
+    refused = {name for name, words in standard.items() if words.startswith("refuse")}
+    assert {name for name in refused if is_probe({"call": name})} == {"io_uring_setup"}
 
 
 def test_the_checked_in_files_are_what_the_source_makes() -> None:

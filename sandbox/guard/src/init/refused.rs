@@ -302,3 +302,36 @@ impl Guard {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_arch = "x86_64")]
+    const FILTERS: [&str; 2] = [
+        include_str!("../../../../profiles/seccomp/inner-standard-x86_64.bpf"),
+        include_str!("../../../../profiles/seccomp/inner-strict-x86_64.bpf"),
+    ];
+    #[cfg(target_arch = "aarch64")]
+    const FILTERS: [&str; 2] = [
+        include_str!("../../../../profiles/seccomp/inner-standard-aarch64.bpf"),
+        include_str!("../../../../profiles/seccomp/inner-strict-aarch64.bpf"),
+    ];
+
+    #[test]
+    fn every_call_that_a_filter_has_refused_is_told_by_its_name() {
+        let lines = FILTERS.iter().flat_map(|text| text.lines());
+        let refused: Vec<&str> = lines
+            .filter_map(|line| line.strip_prefix("refuse "))
+            .collect();
+        assert!(refused.len() > 100);
+        for line in refused {
+            let (numbers, name) = line.split_once("; ").unwrap();
+            let mut numbers = numbers.split_whitespace();
+            let number: Nr = numbers.next().unwrap().parse().unwrap();
+            let errno: i32 = numbers.next().unwrap().parse().unwrap();
+            assert_eq!(known(number).map(|(_, name, _)| name), Some(name));
+            assert_ne!(super::super::guard::errno_name(errno), "EINVAL", "{name}");
+        }
+    }
+}
