@@ -129,11 +129,11 @@ def guard_settings(plan: Plan, calls: Filter) -> list[tuple[str, bytes]]:
         pairs.append(("rlimit", f"fsize={limits.file_bytes}:{limits.file_bytes}".encode()))
     if limits.processes:
         pairs.append(("rlimit", f"nproc={limits.processes}:{limits.processes}".encode()))
-    pairs += [("refuse", f"{number}={error}".encode()) for number, error in calls.refused]
     pairs += [("quiet", raw(f"{role}\t{prefix}")) for role, prefix in plan.quiet]
     pairs += [("loud", raw(mount.target)) for mount in plan.mounts if mount.why in ("decoy", "masked")]
     pairs += [("package", raw("\t".join(owner))) for owner in plan.owners]
     pairs += [("write", raw(f"{package}\t{path}")) for package, path in plan.allow_write]
+    pairs += [("refuse", f"{number}={error}".encode()) for number, error in calls.refused]
     pairs += [("break", raw(name)) for name in plan.removed_walls]
     return pairs
 
