@@ -21,7 +21,7 @@ def is_checkout() -> bool:
 
 
 def profile(name: str) -> Path:
-    """The file or folder `name` (with `/` between parts) below profiles/, for instance `seccomp/inner.yaml`."""
+    """The file or folder `name` (with `/` between parts) below profiles/, for instance `seccomp/calls.yaml`."""
     return _find("profiles", name)
 
 

@@ -25,6 +25,7 @@ class Settings:
     process_limit: int | None = None
     min_free_disk: int | None = None
     tmp_size: int | None = None
+    seccomp: str = "standard"
     require_complete: bool = False
     strict: bool = False
     quiet: bool = False
@@ -137,6 +138,13 @@ OPTIONS: tuple[Option, ...] = (
     Option("--process-limit", "process_limit", "N", "end the build above this many processes [4096]", _count),
     Option("--min-free-disk", "min_free_disk", "SIZE", "end the build when less disk is free [512M]", size),
     Option("--tmp-size", "tmp_size", "SIZE", "size of the build's /tmp [a quarter of memory]", size),
+    Option(
+        "--seccomp",
+        "seccomp",
+        "LEVEL",
+        "system calls the build may make: standard, or strict (fewer; see README) [standard]",
+        _choice("standard", "strict"),
+    ),
     Option("--require-complete", "require_complete", "", "exit 122 when the record has a hole", _switch),
     Option("--strict", "strict", "", "refuse a host that is degraded: where a wall or the record is weaker", _switch),
     Option("--quiet", "quiet", "", "no last line when the run is clean", _switch),

@@ -12,7 +12,17 @@ KERNEL_CALLS = frozenset(
     "ptrace process_vm mount namespace io_uring bpf keyctl userfaultfd perf socket seccomp module handle dumpable "
     "personality other kill".split()
 )
-_MILD_CALLS = frozenset({"personality", "dumpable", "kill"})
+# A program that puts a filter on itself is careful, not hostile; the recorder can't let it.
+_MILD_CALLS = frozenset({"personality", "dumpable", "kill", "seccomp"})
+# Refused, but harmless programs try them and go on: libuv (cmake, node) the first one at every start, the others at the
+# level `strict` only.
+_PROBES = frozenset(
+    "io_uring_setup splice tee vmsplice memfd_create shmget shmat shmctl shmdt semget semop semctl semtimedop msgget "
+    "msgsnd msgrcv msgctl mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr io_setup io_destroy "
+    "io_submit io_cancel io_getevents io_pgetevents mbind set_mempolicy get_mempolicy set_mempolicy_home_node "
+    "name_to_handle_at".split()
+)
+_AF_NETLINK, _NETLINK_ROUTE = 16, 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,14 @@ class Entry:
         if role == "program" and severity == "high":
             return "medium"
         return severity
+
+
+def is_probe(event: Mapping[str, Any]) -> bool:
+    """Whether a refused call is one that harmless programs try and do without."""
+    args: list[int] = event.get("args") or []
+    if event.get("call") == "socket" and len(args) == 3:
+        return (args[0] & 0xFFFF_FFFF, args[2] & 0xFFFF_FFFF) == (_AF_NETLINK, _NETLINK_ROUTE)
+    return event.get("call") in _PROBES
 
 
 _NOT_YOURS = (
@@ -76,5 +94,10 @@ CATALOGUE: dict[str, Entry] = {
         "put a file that is none of its outputs among the outputs of others",
         "medium",
         "a compiler run names its outputs after its crate; look at which macro wrote this one",
+    ),
+    "CS0115": Entry(
+        "tried a kernel call that builds do without",
+        "low",
+        "nothing to do when the build works: the call was answered as by a kernel that lacks it",
     ),
 }

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sandbox.judge.catalogue import CATALOGUE, KERNEL_CALLS
+from sandbox.judge.catalogue import CATALOGUE, KERNEL_CALLS, is_probe
 from sandbox.judge.model import Finding
 from sandbox.plan.mounts import SCRATCH
 from sandbox.plan.secrets import DECOYS, RC_FILES, is_within
@@ -196,6 +196,8 @@ class Judge:
         if event.get("outcome") != "denied":
             return None
         call = text(event.get("call")) or text(event.get("kind"))
+        if is_probe(event):
+            return self._add("CS0115", event["unit"], call, f"tried {call}", event)
         return self._add("CS0106", event["unit"], call, f"called {call}, which no build needs", event)
 
     def _survivor(self, event: Event) -> Finding | None:

@@ -27,6 +27,7 @@ _JUMP = 0x05  # BPF_JMP | BPF_JA
 _IF_EQUAL = 0x15  # BPF_JMP | BPF_JEQ | BPF_K
 _IF_AT_LEAST = 0x35  # BPF_JMP | BPF_JGE | BPF_K
 _IF_BITS = 0x45  # BPF_JMP | BPF_JSET | BPF_K
+_MASK = 0x54  # BPF_ALU | BPF_AND | BPF_K
 _RETURN = 0x06  # BPF_RET | BPF_K
 
 # Offsets in struct seccomp_data: nr, arch, instruction pointer, then six 64-bit arguments, low half first.
@@ -56,21 +57,29 @@ class Instruction(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
-    """On the low 32 bits of argument `arg` (0..5): one of `values`, or with `negated` none of them."""
+class Test:
+    """On the bits `mask` of the low 32 of argument `arg` (0..5): they are one of `values`, or with `negated` none."""
 
     arg: int
     values: tuple[int, ...]
+    mask: int = 0xFFFF_FFFF
     negated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
+class Case:
+    """A verdict (a SECCOMP_RET_* word) for the calls whose arguments pass all `tests`."""
+
+    tests: tuple[Test, ...]
+    verdict: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
-    """What becomes of a call: `verdict` (a SECCOMP_RET_* word) if `when` holds or is absent, else `otherwise`."""
+    """What becomes of a call: the verdict of the first case that holds, else `verdict`."""
 
     verdict: int
-    when: Condition | None = None
-    otherwise: int = RET_ALLOW
+    cases: tuple[Case, ...] = ()
 
 
 def describe(verdict: int) -> str:
@@ -140,23 +149,32 @@ def _tree(segments: Sequence[_Segment]) -> list[Instruction]:
 
 
 def _leaf(segment: _Segment) -> list[Instruction]:
-    """The end of a search: a verdict, or the comparison of an argument with each value in turn."""
+    """The end of a search: the cases one after the other, then the verdict for all else."""
     rule = segment.rule
-    if rule.when is None:
-        return [Instruction(_RETURN, 0, 0, rule.verdict, f"{describe(rule.verdict)}: {segment.note}")]
-    values = rule.when.values
-    if not 0 < len(values) <= _MAX_SHORT_JUMP:
-        raise ValueError(f"{segment.note}: {len(values)} values to compare, 1 to {_MAX_SHORT_JUMP} are possible")
-    listed, unlisted = rule.verdict, rule.otherwise
-    if rule.when.negated:
-        listed, unlisted = unlisted, listed
-    load = Instruction(_LOAD, 0, 0, _AT_ARGS + 8 * rule.when.arg, f"{segment.note}: argument {rule.when.arg}, low half")
-    tests = [
-        Instruction(_IF_EQUAL, len(values) - index, 0, value, f"{value:#x}?") for index, value in enumerate(values)
-    ]
-    return [
-        load,
-        *tests,
-        Instruction(_RETURN, 0, 0, unlisted, f"{describe(unlisted)}: none of these"),
-        Instruction(_RETURN, 0, 0, listed, f"{describe(listed)}: one of these"),
-    ]
+    program = [instruction for case in rule.cases for instruction in _case(segment.note, case)]
+    return [*program, Instruction(_RETURN, 0, 0, rule.verdict, f"{describe(rule.verdict)}: {segment.note}")]
+
+
+def _case(note: str, case: Case) -> list[Instruction]:
+    """Its tests, each of which leaves to the instruction behind the case when it fails, and its verdict."""
+    program = [Instruction(_RETURN, 0, 0, case.verdict, f"{describe(case.verdict)}: so in {note}")]
+    for test in reversed(case.tests):
+        program = [*_test(note, test, len(program)), *program]
+    return program
+
+
+def _test(note: str, test: Test, left: int) -> list[Instruction]:
+    """One test; `left` instructions of its case follow, which are jumped over when it fails."""
+    load = [Instruction(_LOAD, 0, 0, _AT_ARGS + 8 * test.arg, f"{note}: argument {test.arg}, low half")]
+    if test.mask != 0xFFFF_FFFF:
+        load.append(Instruction(_MASK, 0, 0, test.mask, f"its bits {test.mask:#x}"))
+    count = len(test.values)
+    if not 0 < count + left <= _MAX_SHORT_JUMP:
+        raise ValueError(f"{note}: {count} values to compare and {left} instructions behind them are too many")
+    compare = []
+    for index, value in enumerate(test.values):
+        rest = count - 1 - index
+        hit = rest + (left if test.negated else 0)
+        miss = 0 if rest or test.negated else left
+        compare.append(Instruction(_IF_EQUAL, hit, miss, value, f"{value:#x}?"))
+    return [*load, *compare]

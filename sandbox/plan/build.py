@@ -8,6 +8,7 @@ from sandbox.plan import env as environment
 from sandbox.plan.facts import BuildFacts, HostFacts, Policy, ToolFacts
 from sandbox.plan.model import Plan
 from sandbox.plan.mounts import GUARD, ROLES, RUSTDOC, SCRATCH, build_mounts
+from sandbox.plan.seccomp import Filter
 from sandbox.plan.secrets import is_within
 from sandbox.trace.frames import encode_pairs
 
@@ -22,7 +23,7 @@ _QUIET_ETC = (
 _STRICT_LANDLOCK = 3
 
 
-def build_plan(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Policy, seccomp_digest: str) -> Plan:
+def build_plan(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Policy, filter_digest: str) -> Plan:
     """The plan for one cargo command (see `Plan`)."""
     env, withheld = build_environment(host, tool, build, policy)
     return Plan(
@@ -41,7 +42,8 @@ def build_plan(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Poli
         scratch=shared_scratch(build),
         allow_write=policy.allow_write,
         require_landlock=_STRICT_LANDLOCK if policy.strict else 1,
-        seccomp_digest=seccomp_digest,
+        seccomp_level=policy.seccomp,
+        seccomp_digest=filter_digest,
         guard_digest=host.guard_digest,
         withheld_env=withheld,
         private_env=environment.by_hand(env, policy.allow_env),
@@ -103,7 +105,7 @@ def shared_scratch(build: BuildFacts) -> str:
     return "" if is_within(build.target_dir, "/tmp") else "/tmp"
 
 
-def guard_settings(plan: Plan, seccomp: bytes) -> list[tuple[str, bytes]]:
+def guard_settings(plan: Plan, calls: Filter) -> list[tuple[str, bytes]]:
     """The guard's configuration frame for a plan (key, value), in the order the guard reads it."""
 
     def raw(text: str) -> bytes:
@@ -114,7 +116,7 @@ def guard_settings(plan: Plan, seccomp: bytes) -> list[tuple[str, bytes]]:
     limits = plan.limits
     pairs += [
         ("cwd", raw(plan.cwd)),
-        ("filter", seccomp.hex().encode()),
+        ("filter", calls.program.hex().encode()),
         ("rlimit", f"nofile={limits.open_files}:{limits.open_files}".encode()),
         ("rlimit", b"core=0:0"),
         ("stdin", plan.stdio.stdin.encode()),
@@ -136,6 +138,7 @@ def guard_settings(plan: Plan, seccomp: bytes) -> list[tuple[str, bytes]]:
     pairs += [("loud", raw(mount.target)) for mount in plan.mounts if mount.why in ("decoy", "masked")]
     pairs += [("package", raw("\t".join(owner))) for owner in plan.owners]
     pairs += [("write", raw(f"{package}\t{path}")) for package, path in plan.allow_write]
+    pairs += [("refuse", f"{number}={error}".encode()) for number, error in calls.refused]
     pairs += [("break", raw(name)) for name in plan.removed_walls]
     return pairs
 

@@ -84,5 +84,6 @@ class Policy:
     allow_write: tuple[tuple[str, str], ...] = ()
     limits: Limits = field(default_factory=Limits)
     strict: bool = False
+    seccomp: str = "standard"
     stdio: Stdio = field(default_factory=Stdio)
     removed_walls: tuple[str, ...] = ()

@@ -92,6 +92,7 @@ class Plan:
     scratch: str = ""
     allow_write: tuple[tuple[str, str], ...] = ()
     require_landlock: int = 1
+    seccomp_level: str = "standard"
     seccomp_digest: str = ""
     guard_digest: str = ""
     withheld_env: tuple[str, ...] = ()
@@ -123,7 +124,7 @@ class Plan:
             f"  directory {self.cwd}",
             f"  network   {'host (resolve: cargo only, no crate code)' if self.network else 'none, loopback only'}",
             f"  recorded  {'yes, guard ' + self.guard_digest[:19] if self.recorded else 'no'}",
-            f"  seccomp   {self.seccomp_digest[:19] or 'none'}",
+            f"  seccomp   {self.seccomp_digest[:19] + ' ' + self.seccomp_level if self.seccomp_digest else 'none'}",
             f"  landlock  ABI >= {self.require_landlock}, per rustc and per build script"
             if self.recorded
             else "  landlock  none",

@@ -1,22 +1,38 @@
-"""The syscall filter that a plan carries: the generated program for one architecture, ready for the guard."""
+"""The syscall filter that a plan carries: what was generated for one architecture and level, ready for the guard."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import struct
+from dataclasses import dataclass
 
 from sandbox.errors import SetupError
 from sandbox.resources import profile
 
 ARCHITECTURES = ("x86_64", "aarch64")
+LEVELS = ("standard", "strict")
 
 
-def load(arch: str | None = None) -> bytes:
-    """The inner filter for `arch` (default: this machine) as an array of `struct sock_filter`.
+@dataclass(frozen=True)
+class Filter:
+    """`program` is an array of `struct sock_filter`; `refused` are the calls (number, errno) that the guard records and
+    refuses whenever the program asks about them. What else it asks about, the guard judges by the arguments."""
 
-    Source: profiles/seccomp/inner.yaml, made into inner-<arch>.bpf by scripts/gen-seccomp. Raises SetupError when there
-    is no filter for the architecture or the file is damaged.
+    program: bytes
+    refused: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """What a plan says of its filter: `sha256:` and the hash of both parts."""
+        return "sha256:" + hashlib.sha256(self.program + repr(self.refused).encode()).hexdigest()
+
+
+def load(arch: str | None = None, level: str = "standard") -> Filter:
+    """The inner filter for `arch` (default: this machine).
+
+    Source: profiles/seccomp/calls.yaml, made into inner-<level>-<arch>.bpf by scripts/gen-seccomp. Raises SetupError
+    when there is no filter for the architecture or the file is damaged.
     """
     arch = arch or os.uname().machine
     if arch not in ARCHITECTURES:
@@ -27,7 +43,7 @@ def load(arch: str | None = None) -> bytes:
             fix="build on a machine of one of these architectures",
         )
     try:
-        return parse(profile(f"seccomp/inner-{arch}.bpf").read_text("ascii"))
+        return parse(profile(f"seccomp/inner-{level}-{arch}.bpf").read_text("ascii"))
     except (OSError, ValueError) as error:
         raise SetupError(
             f"the syscall filter for {arch} can't be read",
@@ -37,23 +53,24 @@ def load(arch: str | None = None) -> bytes:
         ) from error
 
 
-def digest(program: bytes) -> str:
-    """What a plan says of its filter: `sha256:` and the hash of the program."""
-    return "sha256:" + hashlib.sha256(program).hexdigest()
-
-
-def parse(text: str) -> bytes:
-    """The program in the text of a .bpf file: four hex fields a line, `;` begins a comment. Raises ValueError."""
+def parse(text: str) -> Filter:
+    """The content of a .bpf file: four hex fields a line, or `refuse` and two decimal ones; `;` begins a comment.
+    Raises ValueError."""
     program = bytearray()
+    refused = []
     for number, line in enumerate(text.splitlines(), 1):
         fields = line.partition(";")[0].split()
         if not fields:
             continue
         try:
+            if fields[0] == "refuse":
+                call, errno = map(int, fields[1:])
+                refused.append((call, errno))
+                continue
             code, jump_true, jump_false, k = (int(field, 16) for field in fields)
             program += struct.pack("<HBBI", code, jump_true, jump_false, k)
         except (ValueError, struct.error) as error:
             raise ValueError(f"line {number} is not an instruction: {line!r}") from error
     if not program:
         raise ValueError("no instructions")
-    return bytes(program)
+    return Filter(bytes(program), tuple(refused))

@@ -1,4 +1,4 @@
-"""Makes the filter programs of profiles/seccomp/inner.yaml and syscalls.json, for scripts/gen-seccomp."""
+"""Reads profiles/seccomp/calls.yaml and syscalls.json, for scripts/gen-seccomp."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ import yaml
 
 from sandbox.plan import bpf
 
-_GROUP_KEYS = {"action", "why", "calls", "when"}
-_TOP_KEYS = {"version", "otherwise", "unknown", "foreign", "x32", "groups"}
+LEVELS = ("standard", "strict")
+
+_GROUP_KEYS = {"action", "strict", "why", "calls", "cases", "guard"}
+_CASE_KEYS = {"then", "strict", "when"}
+_TOP_KEYS = {"version", "unknown", "foreign", "x32", "groups"}
 
 
 class SourceError(ValueError):
@@ -32,14 +35,56 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """The checked content of inner.yaml. `rules` are by call name; verdicts are SECCOMP_RET_* words."""
+class Action:
+    """What becomes of a call. `word`: allow, ask, refuse or errno; `error` is the errno of the last two."""
 
-    otherwise: int
-    unknown: int
-    foreign: int
-    x32: int
-    rules: Mapping[str, bpf.Rule]
+    word: str
+    error: int = 0
+
+    @property
+    def verdict(self) -> int:
+        """The SECCOMP_RET_* word of the inner filter; a refusal is the guard's, so that it is recorded."""
+        return {"allow": bpf.RET_ALLOW, "errno": bpf.RET_ERRNO | self.error}.get(self.word, bpf.RET_NOTIFY)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of one call by its arguments: the first of `cases` that holds, else `action`.
+
+    `guard`: the guard itself makes this call.
+    """
+
+    action: Action
+    cases: tuple[tuple[tuple[bpf.Test, ...], Action], ...] = ()
+    guard: bool = False
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """Every action that is possible."""
+        return (self.action, *(action for _, action in self.cases))
+
+    @property
+    def refusal(self) -> int:
+        """The errno with which the guard refuses whatever it is asked of this call; 0 when it has to look itself."""
+        asked = {action for action in self.actions if action.word in ("ask", "refuse")}
+        return next(iter(asked)).error if len(asked) == 1 else 0
+
+    @property
+    def rule(self) -> bpf.Rule:
+        """The inner filter's rule."""
+        cases = tuple(bpf.Case(tests, action.verdict) for tests, action in self.cases)
+        return bpf.Rule(self.action.verdict, tuple(case for case in cases if _matters(case, cases, self.action)))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The checked content of calls.yaml for one level. `calls` has every name of the tables."""
+
+    level: str
+    unknown: Action
+    foreign: Action
+    x32: Action
+    calls: Mapping[str, Decision]
 
 
 def read_tables(text: str) -> dict[str, dict[str, int]]:
@@ -56,79 +101,83 @@ def read_tables(text: str) -> dict[str, dict[str, int]]:
     return tables
 
 
-def read_source(text: str, tables: Mapping[str, Mapping[str, int]]) -> Source:
-    """The rules, from the text of inner.yaml. Raises SourceError, also for a call that no table knows."""
+def read_source(text: str, tables: Mapping[str, Mapping[str, int]], level: str) -> Source:
+    """The source at a level. Raises SourceError, also when the calls are not exactly those of the tables."""
     try:
         data = yaml.load(text, _StrictLoader)
     except yaml.YAMLError as error:
-        raise SourceError(f"inner.yaml: {error}") from error
-    if not isinstance(data, dict) or set(data) != _TOP_KEYS or data["version"] != 1:
-        raise SourceError(f"inner.yaml: version 1 with the keys {sorted(_TOP_KEYS)} expected")
-    otherwise = _verdict(data["otherwise"], "otherwise")
+        raise SourceError(f"calls.yaml: {error}") from error
+    if not isinstance(data, dict) or set(data) != _TOP_KEYS or data["version"] != 2:
+        raise SourceError(f"calls.yaml: version 2 with the keys {sorted(_TOP_KEYS)} expected")
     known = {name for table in tables.values() for name in table}
-    rules: dict[str, bpf.Rule] = {}
+    calls: dict[str, Decision] = {}
     for title, group in data["groups"].items():
         if not isinstance(group, dict) or not {"action", "why", "calls"} <= set(group) <= _GROUP_KEYS:
-            raise SourceError(f"{title}: action, why, calls and perhaps when expected")
-        rule = bpf.Rule(_verdict(group["action"], title), _condition(group.get("when"), title), otherwise)
-        for name in group["calls"]:
+            raise SourceError(f"{title}: action, why, calls and perhaps strict, cases, guard expected")
+        cases = tuple(_case(case, f"{title}: case", level) for case in group.get("cases", ()))
+        decision = Decision(_action(group, "action", title, level), cases, group.get("guard") is True)
+        if len({action for action in decision.actions if action.word == "refuse"}) > 1:
+            raise SourceError(f"{title}: the guard can't tell which error was meant")
+        for name in (name for line in group["calls"] for name in (line if isinstance(line, list) else [line])):
             if name not in known:
                 raise SourceError(f"{title}: no syscall is named {name!r}")
-            if name in rules:
+            if name in calls:
                 raise SourceError(f"{title}: {name} stands in another group too")
-            rules[name] = rule
-    return Source(
-        otherwise=otherwise,
-        unknown=_verdict(data["unknown"], "unknown"),
-        foreign=_verdict(data["foreign"], "foreign"),
-        x32=_verdict(data["x32"], "x32"),
-        rules=rules,
-    )
+            calls[name] = decision
+    if missing := known - set(calls):
+        raise SourceError(f"calls.yaml: no group has {', '.join(sorted(missing))}")
+    unknown, foreign, x32 = (_parse(data[key], key) for key in ("unknown", "foreign", "x32"))
+    return Source(level, unknown, foreign, x32, calls)
 
 
-def program(arch: str, source: Source, table: Mapping[str, int]) -> list[bpf.Instruction]:
-    """The filter of `source` for one architecture."""
-    default = bpf.Rule(source.otherwise)
-    return bpf.assemble(
-        arch,
-        rules={nr: source.rules.get(name, default) for name, nr in table.items()},
-        unknown=bpf.Rule(source.unknown),
-        foreign=source.foreign,
-        x32=source.x32,
-        names={nr: name for name, nr in table.items()},
-    )
+def _matters(case: bpf.Case, cases: tuple[bpf.Case, ...], action: Action) -> bool:
+    """Whether the inner filter has to look: not where the guard is asked in any case."""
+    return any(other.verdict != action.verdict for other in cases[cases.index(case) :])
 
 
-def render(arch: str, instructions: list[bpf.Instruction]) -> str:
-    """The text of inner-<arch>.bpf, which `sandbox.plan.seccomp.load` reads."""
-    head = (
-        f"; The inner syscall filter for {arch}. Generated by scripts/gen-seccomp from inner.yaml; do not edit.\n"
-        f"; One struct sock_filter a line: code, jump if true, jump if false, k. {len(instructions)} instructions.\n"
-    )
-    return head + "".join(instruction.text() + "\n" for instruction in instructions)
+def _action(data: Mapping[str, Any], key: str, where: str, level: str) -> Action:
+    return _parse(data.get("strict", data[key]) if level == "strict" else data[key], where)
 
 
-def _verdict(text: object, where: str) -> int:
-    """`allow`, `notify`, `kill` or `errno NAME` as a SECCOMP_RET_* word."""
-    words = {"allow": bpf.RET_ALLOW, "notify": bpf.RET_NOTIFY, "kill": bpf.RET_KILL_PROCESS}
-    if isinstance(text, str) and text in words:
-        return words[text]
-    if isinstance(text, str) and text.startswith("errno "):
-        number = getattr(errno, text.removeprefix("errno "), None)
-        if isinstance(number, int):
-            return bpf.RET_ERRNO | number
+def _parse(text: object, where: str) -> Action:
+    """`allow`, `ask`, `refuse NAME` or `errno NAME`."""
+    if isinstance(text, str):
+        word, _, name = text.partition(" ")
+        if word in ("allow", "ask") and not name:
+            return Action(word)
+        number = getattr(errno, name, None)
+        if word in ("refuse", "errno") and isinstance(number, int):
+            return Action(word, number)
     raise SourceError(f"{where}: {text!r} is not an action")
 
 
-def _condition(data: Any, where: str) -> bpf.Condition | None:
-    """The `when` of a group: an argument and either `any-of` or `none-of` named 32-bit values."""
-    if data is None:
-        return None
-    if not isinstance(data, dict) or set(data) not in ({"arg", "any-of"}, {"arg", "none-of"}):
-        raise SourceError(f"{where}: when needs arg and one of any-of, none-of")
-    values = data.get("any-of", data.get("none-of"))
-    if data["arg"] not in range(6) or not isinstance(values, dict) or not values:
+def _case(data: Any, where: str, level: str) -> tuple[tuple[bpf.Test, ...], Action]:
+    if not isinstance(data, dict) or not {"then", "when"} <= set(data) <= _CASE_KEYS or not data["when"]:
+        raise SourceError(f"{where}: then, when and perhaps strict expected")
+    return tuple(_test(test, where) for test in data["when"]), _action(data, "then", where, level)
+
+
+def _test(data: Any, where: str) -> bpf.Test:
+    if not isinstance(data, dict) or set(data) not in ({"arg", "any-of"}, {"arg", "mask", "any-of"}, {"arg", "bits"}):
+        raise SourceError(f"{where}: a test needs arg and any-of, arg, mask and any-of, or arg and bits")
+    named = data.get("any-of", data.get("bits"))
+    if data["arg"] not in range(6) or not isinstance(named, dict) or not named:
         raise SourceError(f"{where}: arg is 0 to 5, the values are named numbers")
-    if not all(type(value) is int and 0 <= value < 1 << 32 for value in values.values()):
-        raise SourceError(f"{where}: a value does not fit into 32 bits")
-    return bpf.Condition(data["arg"], tuple(values.values()), negated="none-of" in data)
+    values, mask = (
+        tuple(_number(value, where) for value in named.values()),
+        _number(data.get("mask", 0xFFFF_FFFF), where),
+    )
+    if "bits" in data:
+        return bpf.Test(data["arg"], (0,), mask=sum(set(values)), negated=True)
+    if any(value & ~mask for value in values):
+        raise SourceError(f"{where}: a value has bits outside of its mask")
+    return bpf.Test(data["arg"], values, mask)
+
+
+def _number(value: object, where: str) -> int:
+    """A number of 32 bits. YAML 1.1, which is what is read here, takes 0o17 for a text."""
+    if isinstance(value, str) and value.startswith("0o"):
+        value = int(value, 8)
+    if type(value) is not int or not 0 <= value < 1 << 32:
+        raise SourceError(f"{where}: {value!r} does not fit into 32 bits")
+    return value

@@ -81,7 +81,8 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
 
 def tell_guard(session: Session, plan: Plan) -> None:
     """Tell the guard what to do in a started container."""
-    config = memoryview(frames.encode_config(guard_settings(plan, seccomp.load(os.uname().machine))))
+    calls = seccomp.load(level=plan.seccomp_level)
+    config = memoryview(frames.encode_config(guard_settings(plan, calls)))
     try:
         while config:
             config = config[os.write(session.stdin_fd, config) :]

@@ -149,8 +149,8 @@ def prepare_invocation(
     files = common | {"roles": role_settings(build, place.tool, place.policy)}
     files |= home_config_files(place.cargo_home)
     build = replace(build, prepared=prepare(place.cache_dir, files))
-    program = seccomp.load(os.uname().machine)
-    plan = build_plan(place.host, place.tool, build, place.policy, seccomp.digest(program))
+    calls = seccomp.load(level=place.policy.seccomp)
+    plan = build_plan(place.host, place.tool, build, place.policy, calls.digest)
     check(plan, place.host.homes, build.prepared)
     plan = test_hooks.without_walls(plan, place.env)
     return Invocation(args, plan, facts, place.host, place.tool, identity, place.cargo_home, str(place.tree.root))
@@ -218,6 +218,7 @@ def _policy(settings: Settings, facts: HostFacts, stdio: Stdio, extra_roots: tup
         allow_write=settings.allow_write,
         limits=limits,
         strict=settings.strict,
+        seccomp=settings.seccomp,
         stdio=stdio,
         removed_walls=test_hooks.removed_walls(facts.env),
     )

@@ -146,9 +146,9 @@ def _plan(scratch: Path, env: dict[str, str], command: tuple[str, ...]) -> tuple
     policy = Policy()
     files = standard_files(host.user, host.uid, host.gid, host.home) | {"roles": role_settings(build, tool, policy)}
     build = replace(build, prepared=prepare(cache_dir, files))
-    filter_program = seccomp.load()
-    plan = build_plan(host, tool, build, policy, seccomp.digest(filter_program))
-    return plan, frames.encode_config(guard_settings(plan, filter_program))
+    calls = seccomp.load()
+    plan = build_plan(host, tool, build, policy, calls.digest)
+    return plan, frames.encode_config(guard_settings(plan, calls))
 
 
 def _converse(plan: Plan, config: bytes) -> Heard:

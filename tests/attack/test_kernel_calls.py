@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -33,7 +34,8 @@ def test_each_call_that_no_build_needs_is_refused_and_recorded_with_its_unit(are
         )
         assert {event["by"] for event in events} == {"guard"}, name
     assert len(found.select(kind="chmod", outcome="denied")) >= 3
-    subjects = {entry["subject"] for entry in found.run.findings("CS0106")}
+    subjects = {entry["subject"] for code in ("CS0106", "CS0115") for entry in found.run.findings(code)}
+    assert {entry["subject"] for entry in found.run.findings("CS0115")} == {"io_uring_setup"}
     assert {call.name for call in CALLS.values() if call.kind not in ("chmod", "mknod")} <= subjects
 
 
@@ -71,6 +73,31 @@ def test_without_the_guards_refusal_harmless_ones_of_them_succeed(weak: Arena) -
     # What is left after the guard steps aside depends on the kernel's own settings; these need no privilege anywhere.
     assert {"personality", "add-key"} <= fallen, found.script
     assert not found.select(outcome="denied", call="personality")
+
+
+def test_strict_refuses_and_records_what_standard_lets_pass(arena: Arena) -> None:
+    calls = {
+        "memfd_create": ("str:csbench", "0"),
+        "shmget": ("0", "4096", str(0o1600)),
+        "mq_open": ("str:csbench", "0", "0", "0"),
+        "io_setup": ("1", "buf"),
+        "splice": ("-1", "0", "-1", "0", "1", "0"),
+        "get_mempolicy": ("0", "0", "0", "0", "0"),
+        "name_to_handle_at": ("-100", "str:/", "buf", "buf", "0"),
+    }
+    acts = {name: ("call-in-child", str(numbers()[name]), *args) for name, args in calls.items()}
+    refusal = {errno.ENOSYS: "ok:exit 38", errno.EOPNOTSUPP: "ok:exit 95"}
+    strict = arena.attack(script=acts, options=("--seccomp", "strict"))
+    assert strict.done.code == 0, "no build is stopped because of it"
+    assert {strict.script[name] for name in calls} == set(refusal.values()), strict.script
+    assert {event["call"] for event in strict.select(unit=strict.script_unit, outcome="denied")} == set(calls)
+    assert strict.codes() == {"CS0115"}
+    ring = {"io_uring": CALLS["io-uring"].act()}
+    standard = arena.attack(script=acts | ring, options=())
+    assert not set(refusal.values()) & {standard.script[name] for name in calls}, standard.script
+    assert (standard.done.code, standard.script["io_uring"], standard.codes()) == (0, "ENOSYS", {"CS0115"}), (
+        "libuv asks for a ring whenever cmake starts, and that stops no build"
+    )
 
 
 def test_other_entries_into_the_kernel_are_closed_and_their_use_is_recorded(arena: Arena, weak: Arena) -> None:

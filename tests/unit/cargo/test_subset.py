@@ -223,7 +223,16 @@ def test_no_key_outside_the_list_ever_passes(table: dict[str, Any]) -> None:
     for key in _leaves(values):
         assert key[0] in ("http", "net", "paths", "patch", "registries", "registry", "source")
         if key[0] != "patch":
-            assert key[-1] in ("paths", "index", "directory", "registry", "retry", "replace-with", "registries", "source")
+            assert key[-1] in (
+                "paths",
+                "index",
+                "directory",
+                "registry",
+                "retry",
+                "replace-with",
+                "registries",
+                "source",
+            )
     assert tomli.loads(to_toml(values)) == values
 
 

@@ -37,6 +37,7 @@ def test_variables_give_defaults_and_options_win() -> None:
         ["--allow-write", "serde=relative", "build"],
         ["--allow-read", "relative", "build"],
         ["--engine", "vmware", "build"],
+        ["--seccomp", "loose", "build"],
     ],
 )
 def test_what_is_not_understood_is_a_usage_error_with_a_hint(words: list[str]) -> None:

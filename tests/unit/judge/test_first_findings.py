@@ -164,6 +164,22 @@ def test_denied_kernel_calls_are_found() -> None:
     assert code(judge(), event("ptrace", call="ptrace", outcome="denied")) == ["CS0106"]
 
 
+def test_a_call_that_harmless_programs_try_is_a_mild_finding_and_hides_no_other() -> None:
+    made = judge()
+    ask = event("io_uring", call="io_uring_setup", args=[256, 1], outcome="denied")
+    use = event("io_uring", call="io_uring_enter", args=[3, 1], outcome="denied")
+    interfaces = event("socket", call="socket", args=[16, 3, 0], outcome="denied")
+    audit = event("socket", call="socket", args=[16, 3, 9], outcome="denied")
+    assert code(made, ask, use, interfaces, audit) == ["CS0115", "CS0106", "CS0115", "CS0106"]
+    assert [finding.severity for finding in made.findings()] == ["low", "high", "low", "high"]
+
+
+def test_a_program_that_would_confine_itself_is_no_attacker() -> None:
+    made = judge()
+    assert code(made, event("seccomp", call="seccomp", args=[1, 0, 1], outcome="denied")) == ["CS0106"]
+    assert made.findings()[0].severity == "medium"
+
+
 def test_a_forged_report_is_found() -> None:
     assert code(judge(), event("forged", outcome="denied")) == ["CS0107"]
 

@@ -92,7 +92,7 @@ def test_the_wheel_holds_the_guard_the_profiles_and_the_images(place: Workplace)
     assert {
         "sandbox/cli/main.py",
         "sandbox/guard/bin/guard",
-        "sandbox/_data/profiles/seccomp/inner-x86_64.bpf",
+        "sandbox/_data/profiles/seccomp/inner-standard-x86_64.bpf",
         "sandbox/_data/profiles/doctor/known-bad.yaml",
         "sandbox/doctor/schema/doctor-v1.schema.json",
         "sandbox/_data/images/README.md",

@@ -48,7 +48,8 @@ def test_an_installed_package_uses_its_own_guard_and_data_whatever_the_environme
     shutil.copy(program, packaged)
     script = (
         "from sandbox.guard import guard; from sandbox.plan import seccomp; from sandbox import resources\n"
-        "print(guard.find()); print(len(seccomp.load('aarch64')) % 8); print(resources.profile('seccomp/inner.yaml'))"
+        "print(guard.find()); print(len(seccomp.load('aarch64').program) % 8)\n"
+        "print(resources.profile('seccomp/calls.yaml'))"
     )
     done = subprocess.run(
         [sys.executable, "-B", "-c", script],
@@ -58,7 +59,7 @@ def test_an_installed_package_uses_its_own_guard_and_data_whatever_the_environme
         text=True,
         check=True,
     )
-    assert done.stdout.splitlines() == [str(packaged), "0", f"{site}/sandbox/_data/profiles/seccomp/inner.yaml"]
+    assert done.stdout.splitlines() == [str(packaged), "0", f"{site}/sandbox/_data/profiles/seccomp/calls.yaml"]
 
 
 def test_the_digest_is_that_of_the_content_and_follows_it(program: Path, tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_a_guard_that_cannot_be_read_is_a_missing_wall(tmp_path: Path) -> None:
         guard.digest(tmp_path / "nothing", tmp_path)
 
 
-@pytest.mark.parametrize("name", ["../pyproject.toml", "/etc/passwd", "", "seccomp//inner.yaml", "./seccomp"])
+@pytest.mark.parametrize("name", ["../pyproject.toml", "/etc/passwd", "", "seccomp//calls.yaml", "./seccomp"])
 def test_a_resource_outside_its_folder_has_no_name(name: str) -> None:
     with pytest.raises(ValueError, match="not a name"):
         resources.profile(name)
@@ -98,5 +99,5 @@ def test_a_resource_outside_its_folder_has_no_name(name: str) -> None:
 
 def test_resources_are_found_from_any_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("/")
-    assert resources.profile("seccomp/inner.yaml").is_file()
+    assert resources.profile("seccomp/calls.yaml").is_file()
     assert resources.image("README.md").is_file()

@@ -37,5 +37,5 @@ def test_a_wheel_made_from_the_source_archive_works_without_cargo(tmp_path: Path
     guard = run("python", "-c", "from sandbox.guard import guard; print(guard.find())").strip()
     assert guard.startswith(str(venv))
     assert run(guard, "--version").startswith("cargo-sandbox-guard ")
-    program = run("python", "-c", "from sandbox.plan import seccomp; print(seccomp.digest(seccomp.load()))")
+    program = run("python", "-c", "from sandbox.plan import seccomp; print(seccomp.load().digest)")
     assert program.startswith("sha256:")

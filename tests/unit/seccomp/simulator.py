@@ -15,10 +15,12 @@ I386 = 0x40000003
 ARM = 0x40000028
 
 KILL = 0x80000000
+KILL_THREAD = 0x00000000
 NOTIFY = 0x7FC00000
 ALLOW = 0x7FFF0000
 ENOSYS = 0x00050026
 EPERM = 0x00050001
+TRACE = 0x7FF00000
 
 
 def decode(program: bytes) -> list[tuple[int, int, int, int]]:
@@ -33,12 +35,12 @@ def decode(program: bytes) -> list[tuple[int, int, int, int]]:
                 assert k % 4 == 0 and k < 64, "loads an aligned word of struct seccomp_data"
             case 0x05:
                 assert k < after
-            case 0x15 | 0x35 | 0x45:
+            case 0x15 | 0x25 | 0x35 | 0x45:
                 assert max(jump_true, jump_false) < after
-            case 0x06:
+            case 0x06 | 0x54:
                 pass
             case _:
-                raise AssertionError(f"instruction {at}: code {code:#x} is not one that the assembler should use")
+                raise AssertionError(f"instruction {at}: code {code:#x} is not one that a filter of ours should use")
     assert instructions[-1][0] == 0x06
     return instructions
 
@@ -60,8 +62,12 @@ def run(
                 arguments = arguments or k >= 16
             case 0x05:
                 at += k
+            case 0x54:
+                accumulator &= k
             case 0x15:
                 at += jump_true if accumulator == k else jump_false
+            case 0x25:
+                at += jump_true if accumulator > k else jump_false
             case 0x35:
                 at += jump_true if accumulator >= k else jump_false
             case 0x45:

@@ -1,65 +1,98 @@
-"""The assembler and the reader of its source, beside the one filter that we ship."""
+"""The assembler, the reader of its source and the writer of the container's profile, beside the filters we ship."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.plan import bpf, seccomp, seccomp_source
+from sandbox.plan import bpf, seccomp, seccomp_inner, seccomp_outer, seccomp_source
+from sandbox.plan.seccomp_source import Action, Decision
 from tests.unit.seccomp import simulator as sim
 
 TABLES = {"x86_64": {"read": 0, "write": 1, "open": 2}, "aarch64": {"read": 63, "write": 64}}
 SOURCE = """
-version: 1
-otherwise: allow
+version: 2
 unknown: errno ENOSYS
-foreign: kill
-x32: kill
+foreign: ask
+x32: ask
 groups:
-  first: {action: notify, why: a test, calls: [open]}
+  first: {action: ask, why: a test, calls: [open]}
+  rest: {action: allow, why: a test, calls: [[read, write]]}
 """
 
 verdicts = st.sampled_from([bpf.RET_ALLOW, bpf.RET_NOTIFY, bpf.RET_ERRNO | 1, bpf.RET_KILL_PROCESS])
-conditions = st.builds(
-    bpf.Condition,
-    arg=st.integers(0, 5),
-    values=st.lists(st.integers(0, 0xFFFF_FFFF), min_size=1, max_size=5, unique=True).map(tuple),
-    negated=st.booleans(),
+# Few bits, so that values, masks and arguments meet.
+words = st.sampled_from([0, 1, 2, 3, 8, 0x80000000, 0x8000000B])
+any_of = st.builds(
+    lambda arg, mask, values: bpf.Test(arg, tuple({value & mask for value in values}), mask),
+    st.integers(0, 5),
+    words.filter(bool),
+    st.lists(words, min_size=1, max_size=3),
 )
-rules = st.builds(bpf.Rule, verdict=verdicts, when=st.none() | conditions, otherwise=verdicts)
+bits = st.builds(lambda arg, mask: bpf.Test(arg, (0,), mask, negated=True), st.integers(0, 5), words.filter(bool))
+tests = st.lists(any_of | bits, min_size=1, max_size=3).map(tuple)
+rules = st.builds(
+    bpf.Rule, verdict=verdicts, cases=st.lists(st.builds(bpf.Case, tests, verdicts), max_size=3).map(tuple)
+)
+actions = st.sampled_from([Action("allow"), Action("ask"), Action("refuse", 1), Action("errno", 38)])
+decisions = st.builds(Decision, actions, st.lists(st.tuples(tests, actions), max_size=2).map(tuple))
+arguments = st.lists(st.builds(lambda high, low: high << 32 | low, words, words), min_size=6, max_size=6)
 
 
 def pack(program: list[bpf.Instruction]) -> bytes:
     return b"".join(instruction.pack() for instruction in program)
 
 
+def passes(test: bpf.Test, args: list[int]) -> bool:
+    return (args[test.arg] & test.mask in test.values) != test.negated
+
+
+@settings(deadline=None)
 @given(
-    by_number=st.dictionaries(st.integers(0, 700), rules, max_size=400),
+    by_number=st.dictionaries(st.integers(0, 700), rules, max_size=200),
     arch=st.sampled_from(["x86_64", "aarch64"]),
-    probes=st.lists(
-        st.tuples(st.integers(0, 800), st.lists(st.integers(0, 2**64 - 1), min_size=6, max_size=6)), max_size=30
-    ),
+    probes=st.lists(st.tuples(st.integers(0, 800), arguments), max_size=30),
+    args=arguments,
 )
 def test_any_rules_are_carried_out_to_the_letter(
-    by_number: dict[int, bpf.Rule], arch: str, probes: list[tuple[int, list[int]]]
+    by_number: dict[int, bpf.Rule], arch: str, probes: list[tuple[int, list[int]]], args: list[int]
 ) -> None:
     unknown = bpf.Rule(bpf.RET_ERRNO | 38)
     program = bpf.assemble(arch, by_number, unknown, bpf.RET_KILL_PROCESS, bpf.RET_KILL_PROCESS, {})
     instructions = sim.decode(pack(program))
-    numbers = [(nr, [0] * 6) for nr in by_number]
-    for nr, rule in by_number.items():
-        if rule.when:
-            for value in rule.when.values:
-                args = [0xAAAA_AAAA_0000_0000] * 6
-                args[rule.when.arg] |= value
-                numbers.append((nr, args))
-    for nr, args in numbers + probes:
+    for nr, given_args in [*((nr, args) for nr in by_number), *probes]:
         rule = by_number.get(nr, unknown)
-        wanted = rule.verdict
-        if rule.when and ((args[rule.when.arg] & 0xFFFF_FFFF) in rule.when.values) == rule.when.negated:
-            wanted = rule.otherwise
-        assert sim.run(instructions, nr, bpf.AUDIT_ARCH[arch], args)[0] == wanted
+        held = (case.verdict for case in rule.cases if all(passes(test, given_args) for test in case.tests))
+        wanted = next(held, rule.verdict)
+        assert sim.run(instructions, nr, bpf.AUDIT_ARCH[arch], given_args)[0] == wanted
+
+
+@settings(deadline=None)
+@given(decision=decisions, args=arguments)
+def test_the_inner_rule_of_a_decision_is_the_decision(decision: Decision, args: list[int]) -> None:
+    held = (action for tests, action in decision.cases if all(passes(test, args) for test in tests))
+    rule = decision.rule
+    found = (case.verdict for case in rule.cases if all(passes(test, args) for test in case.tests))
+    assert next(found, rule.verdict) == next(held, decision.action).verdict
+
+
+@settings(deadline=None)
+@given(decision=decisions, args=arguments)
+def test_the_container_s_patterns_exclude_each_other_and_cover_every_call(decision: Decision, args: list[int]) -> None:
+    parts = seccomp_outer.partition(decision)
+    fitting = [
+        action
+        for pattern, action in parts
+        if all(args[arg] & mask == value and mask < 1 << 32 for arg, mask, value in pattern)
+    ]
+    assert len(fitting) == 1
+    held = (action for tests, action in decision.cases if all(passes(test, args) for test in tests))
+    wanted = next(held, decision.action)
+    passing = ("allow", "ask")
+    assert fitting[0] == wanted or (fitting[0].word in passing and wanted.word in passing)
 
 
 def test_a_half_of_more_than_255_instructions_is_jumped_over() -> None:
@@ -78,10 +111,33 @@ def test_a_program_that_the_kernel_would_not_take_is_refused() -> None:
         bpf.assemble("x86_64", by_number, bpf.Rule(bpf.RET_ALLOW), bpf.RET_ALLOW, bpf.RET_ALLOW, {})
 
 
-def test_the_text_form_reads_back_as_the_same_program() -> None:
-    source = seccomp_source.read_source(SOURCE, TABLES)
-    program = seccomp_source.program("x86_64", source, TABLES["x86_64"])
-    assert seccomp.parse(seccomp_source.render("x86_64", program)) == pack(program)
+def test_a_case_that_would_jump_too_far_is_refused() -> None:
+    values = tuple(range(200))
+    case = bpf.Case((bpf.Test(0, values), bpf.Test(1, values)), bpf.RET_ALLOW)
+    with pytest.raises(ValueError, match="too many"):
+        bpf.assemble("x86_64", {0: bpf.Rule(1, (case,))}, bpf.Rule(1), bpf.RET_ALLOW, bpf.RET_ALLOW, {})
+
+
+def test_the_text_form_reads_back_as_the_same_filter() -> None:
+    source = seccomp_source.read_source(SOURCE.replace("action: ask", "action: refuse EPERM"), TABLES, "standard")
+    program = seccomp_inner.program("x86_64", source, TABLES["x86_64"])
+    read = seccomp.parse(seccomp_inner.render("x86_64", source, TABLES["x86_64"]))
+    assert read == seccomp.Filter(pack(program), ((2, 1),))
+    assert read.digest != seccomp.Filter(pack(program)).digest, "what the guard refuses is part of the filter"
+
+
+def test_what_the_guard_needs_passes_in_the_container_and_not_in_the_build() -> None:
+    text = SOURCE.replace("calls: [open]", "calls: [open], guard: true").replace("ask, why", "refuse EPERM, why")
+    source = seccomp_source.read_source(text, TABLES, "standard")
+    assert source.calls["open"].rule == bpf.Rule(bpf.RET_NOTIFY)
+    profile = json.loads(seccomp_outer.profile(source))
+    assert [rule["names"] for rule in profile["syscalls"]] == [["open", "read", "write"]]
+
+
+@pytest.mark.parametrize(("level", "verdict"), [("standard", bpf.RET_NOTIFY), ("strict", bpf.RET_ERRNO | 1)])
+def test_a_level_may_have_an_action_of_its_own(level: str, verdict: int) -> None:
+    text = SOURCE.replace("ask, why", "ask, strict: errno EPERM, why")
+    assert seccomp_source.read_source(text, TABLES, level).calls["open"].rule.verdict == verdict
 
 
 @pytest.mark.parametrize(
@@ -89,24 +145,36 @@ def test_the_text_form_reads_back_as_the_same_program() -> None:
     [
         ("[open]", "[opne]", "no syscall is named 'opne'"),
         ("[open]", "[open, open]", "another group"),
-        ("notify", "notfy", "not an action"),
-        ("notify", "errno ENOTHING", "not an action"),
+        ("[open]", "[]", "no group has open"),
+        ("action: ask", "action: aks", "not an action"),
+        ("action: ask", "action: errno ENOTHING", "not an action"),
+        ("action: ask", "action: allow EPERM", "not an action"),
+        ("action: ask", "action: refuse", "not an action"),
         ("why: a test, ", "", "expected"),
+        ("why: a test", "why: a test, strict: aks", "twice|not an action|expected"),
         ("why: a test", "why: a test, wen: {}", "expected"),
-        ("why: a test", "why: a test, when: {arg: 0}", "any-of"),
-        ("why: a test", "why: a test, when: {arg: 6, any-of: {A: 1}}", "0 to 5"),
-        ("why: a test", "why: a test, when: {arg: 0, any-of: {}}", "named numbers"),
-        ("why: a test", "why: a test, when: {arg: 0, any-of: {A: 4294967296}}", "32 bits"),
+        ("why: a test", "why: a test, cases: [{then: allow}]", "then, when"),
+        ("why: a test", "why: a test, cases: [{then: allow, when: []}]", "then, when"),
+        ("why: a test", "why: a test, cases: [{then: allow, when: [{arg: 0}]}]", "any-of"),
+        ("why: a test", "why: a test, cases: [{then: allow, when: [{arg: 6, any-of: {A: 1}}]}]", "0 to 5"),
+        ("why: a test", "why: a test, cases: [{then: allow, when: [{arg: 0, any-of: {}}]}]", "named numbers"),
+        ("why: a test", "why: a test, cases: [{then: allow, when: [{arg: 0, any-of: {A: 4294967296}}]}]", "32 bits"),
+        ("why: a test", "why: a test, cases: [{then: allow, when: [{arg: 0, mask: 1, any-of: {A: 2}}]}]", "its mask"),
+        (
+            "ask, why: a test",
+            "refuse EPERM, why: a test, cases: [{then: refuse ENOSYS, when: [{arg: 0, any-of: {A: 2}}]}]",
+            "which error",
+        ),
         ("why: a test", "why: a test, why: again", "twice"),
-        ("version: 1", "version: 2", "version 1"),
-        ("foreign: kill", "foregin: kill", "version 1"),
-        ("groups:", "groups: [", "inner.yaml"),
+        ("version: 2", "version: 1", "version 2"),
+        ("foreign: ask", "foregin: ask", "version 2"),
+        ("groups:", "groups: [", "calls.yaml"),
         ("  first", "  first: {action: allow, why: x, calls: [read]}\n  first", "twice"),
     ],
 )
 def test_a_mistake_in_the_source_is_an_error_never_a_hole(old: str, new: str, complaint: str) -> None:
     with pytest.raises(seccomp_source.SourceError, match=complaint):
-        seccomp_source.read_source(SOURCE.replace(old, new), TABLES)
+        seccomp_source.read_source(SOURCE.replace(old, new, 1), TABLES, "strict")
 
 
 @pytest.mark.parametrize(

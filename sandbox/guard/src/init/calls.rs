@@ -42,9 +42,11 @@ fn dispatch(guard: &mut Guard, call: &mut Call<'_>, number: Nr) -> Answer {
     if call.is_foreign() {
         return refused::foreign(guard, call, number);
     }
+    if let Some(errno) = guard.settings.refused.get(&number).copied() {
+        return refused::refuse(guard, call, number, errno);
+    }
     match number {
         libc::SYS_openat => guard.open(call, a[0], a[1], call.int(2), a[3]),
-        libc::SYS_openat2 => guard.open_how(call),
         libc::SYS_execve => guard.exec(call, HERE, a[0], a[1], a[2], 0),
         libc::SYS_execveat => guard.exec(call, a[0], a[1], a[2], a[3], call.int(4)),
         libc::SYS_clone => guard.clone(call),
@@ -87,7 +89,6 @@ fn dispatch(guard: &mut Guard, call: &mut Call<'_>, number: Nr) -> Answer {
         ),
         libc::SYS_sendmsg => guard.send_message(call),
         libc::SYS_sendmmsg => guard.send_messages(call),
-        libc::SYS_socket | libc::SYS_socketpair => guard.socket(call),
         libc::SYS_kill => guard.signal(call, "kill", i64::from(call.int(0)), call.int(1)),
         libc::SYS_tkill => guard.signal(call, "tkill", i64::from(call.int(0)), call.int(1)),
         libc::SYS_tgkill => guard.signal(call, "tgkill", i64::from(call.int(1)), call.int(2)),
@@ -104,7 +105,6 @@ fn dispatch(guard: &mut Guard, call: &mut Call<'_>, number: Nr) -> Answer {
         libc::SYS_fcntl => guard.owner(call),
         libc::SYS_prctl => guard.prctl(call),
         libc::SYS_prlimit64 => guard.limit(call),
-        libc::SYS_personality => guard.personality(call),
         _ => legacy(guard, call, number),
     }
 }
@@ -135,13 +135,13 @@ fn legacy(guard: &mut Guard, call: &mut Call<'_>, number: Nr) -> Answer {
         libc::SYS_lchown => linked(guard, call, "chown", [HERE, a[0]], NOFOLLOW),
         libc::SYS_utime | libc::SYS_utimes => path(guard, call, "other", HERE, a[0]),
         libc::SYS_futimesat => path(guard, call, "other", a[0], a[1]),
-        _ => refused::refuse(guard, call, number),
+        _ => refused::refuse(guard, call, number, libc::EPERM),
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 fn legacy(guard: &mut Guard, call: &mut Call<'_>, number: Nr) -> Answer {
-    refused::refuse(guard, call, number)
+    refused::refuse(guard, call, number, libc::EPERM)
 }
 
 fn path(

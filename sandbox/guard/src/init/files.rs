@@ -80,26 +80,6 @@ impl Guard {
         answer
     }
 
-    /// openat2, whose flags lie in memory.
-    pub fn open_how(&mut self, call: &Call<'_>) -> Answer {
-        // Absolute paths and links would start from the descriptor; who uses it can do without, as on an older kernel.
-        const IN_ROOT: u64 = 0x10;
-        match memory::words::<3>(call.caller.tid, call.args[2]) {
-            Ok([_, _, resolve]) if resolve & IN_ROOT != 0 && !call.caller.guarding => {
-                self.count(call.caller);
-                Answer::Fail(libc::ENOSYS)
-            }
-            Ok([flags, mode, _]) => self.open(
-                call,
-                call.args[0],
-                call.args[1],
-                (flags & 0xffff_ffff) as u32 as i32,
-                mode,
-            ),
-            Err(error) => self.without_path(call, error.into(), "open"),
-        }
-    }
-
     fn open_path(
         &mut self,
         call: &Call<'_>,

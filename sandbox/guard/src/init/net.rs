@@ -200,25 +200,6 @@ impl Guard {
         }
         self.deny(call.caller, libc::ECONNREFUSED, &event)
     }
-
-    /// socket and socketpair of a family that the build has no use for.
-    pub fn socket(&mut self, call: &Call<'_>) -> Answer {
-        let (family, protocol) = (call.int(0), call.int(2));
-        let fine = matches!(family, libc::AF_UNIX | libc::AF_INET | libc::AF_INET6)
-            || (family == libc::AF_NETLINK && protocol == libc::NETLINK_ROUTE);
-        if fine {
-            return self.count(call.caller);
-        }
-        let family = address::family_name(family);
-        let event = Event {
-            kind: "socket",
-            family: Some(&family),
-            call: Some("socket"),
-            args: &call.args[..3],
-            ..Event::default()
-        };
-        self.deny(call.caller, libc::EAFNOSUPPORT, &event)
-    }
 }
 
 /// The address at a pointer; None when there is none or it is too short.

@@ -1,5 +1,6 @@
-//! Calls that are never let through, with what is told of them; also prctl, personality and memory files.
+//! Calls that are never let through, with what is told of them; also prctl and memory files.
 
+use super::address;
 use super::event::Event;
 use super::guard::{Answer, Call, Guard};
 use super::memory;
@@ -12,11 +13,11 @@ const SYS_OPEN_TREE_ATTR: Nr = 467;
 
 const X32_BIT: Nr = super::guard::X32_BIT as Nr;
 
-/// `__X32_SYSCALL_BIT`
-const X32: Nr = 0x4000_0000;
-
 /// Kind, name and number of arguments of a refused call.
-fn known(number: Nr) -> Option<(&'static str, &'static str, usize)> {
+type Known = (&'static str, &'static str, usize);
+
+/// How a refused call is told.
+fn known(number: Nr) -> Option<Known> {
     Some(match number {
         libc::SYS_ptrace => ("ptrace", "ptrace", 4),
         libc::SYS_process_vm_readv => ("process_vm", "process_vm_readv", 6),
@@ -38,7 +39,6 @@ fn known(number: Nr) -> Option<(&'static str, &'static str, usize)> {
         libc::SYS_swapoff => ("mount", "swapoff", 1),
         libc::SYS_unshare => ("namespace", "unshare", 1),
         libc::SYS_setns => ("namespace", "setns", 2),
-        libc::SYS_clone3 => ("namespace", "clone3", 2),
         libc::SYS_io_uring_setup => ("io_uring", "io_uring_setup", 2),
         libc::SYS_io_uring_enter => ("io_uring", "io_uring_enter", 6),
         libc::SYS_io_uring_register => ("io_uring", "io_uring_register", 4),
@@ -67,13 +67,64 @@ fn known(number: Nr) -> Option<(&'static str, &'static str, usize)> {
         libc::SYS_syslog => ("other", "syslog", 3),
         libc::SYS_vhangup => ("other", "vhangup", 0),
         libc::SYS_ioctl => ("other", "ioctl", 3),
-        libc::SYS_memfd_secret => ("memfd", "memfd_secret", 1),
-        _ => return known_here(number),
+        libc::SYS_memfd_secret => ("other", "memfd_secret", 1),
+        libc::SYS_memfd_create => ("other", "memfd_create", 2),
+        libc::SYS_personality => ("personality", "personality", 1),
+        libc::SYS_socket => ("socket", "socket", 3),
+        libc::SYS_socketpair => ("socket", "socketpair", 3),
+        libc::SYS_move_pages => ("other", "move_pages", 2),
+        libc::SYS_migrate_pages => ("other", "migrate_pages", 2),
+        _ => rare(number).or_else(|| known_here(number))?,
     })
 }
 
+/// What the level `strict` refuses.
+fn rare(number: Nr) -> Option<Known> {
+    let (name, count) = match number {
+        libc::SYS_splice => ("splice", 6),
+        libc::SYS_tee => ("tee", 4),
+        libc::SYS_vmsplice => ("vmsplice", 4),
+        libc::SYS_shmget => ("shmget", 3),
+        libc::SYS_shmat => ("shmat", 3),
+        libc::SYS_shmctl => ("shmctl", 3),
+        libc::SYS_shmdt => ("shmdt", 1),
+        libc::SYS_semget => ("semget", 3),
+        libc::SYS_semop => ("semop", 3),
+        libc::SYS_semctl => ("semctl", 4),
+        libc::SYS_semtimedop => ("semtimedop", 4),
+        libc::SYS_msgget => ("msgget", 2),
+        libc::SYS_msgsnd => ("msgsnd", 4),
+        libc::SYS_msgrcv => ("msgrcv", 5),
+        libc::SYS_msgctl => ("msgctl", 3),
+        libc::SYS_mq_open => ("mq_open", 4),
+        libc::SYS_mq_unlink => ("mq_unlink", 1),
+        libc::SYS_mq_timedsend => ("mq_timedsend", 5),
+        libc::SYS_mq_timedreceive => ("mq_timedreceive", 5),
+        libc::SYS_mq_notify => ("mq_notify", 2),
+        libc::SYS_mq_getsetattr => ("mq_getsetattr", 3),
+        libc::SYS_io_setup => ("io_setup", 2),
+        libc::SYS_io_destroy => ("io_destroy", 1),
+        libc::SYS_io_submit => ("io_submit", 3),
+        libc::SYS_io_cancel => ("io_cancel", 3),
+        libc::SYS_io_getevents => ("io_getevents", 5),
+        SYS_IO_PGETEVENTS => ("io_pgetevents", 6),
+        libc::SYS_mbind => ("mbind", 6),
+        libc::SYS_set_mempolicy => ("set_mempolicy", 3),
+        libc::SYS_get_mempolicy => ("get_mempolicy", 5),
+        SYS_SET_MEMPOLICY_HOME_NODE => ("set_mempolicy_home_node", 4),
+        _ => return None,
+    };
+    Some(("other", name, count))
+}
+
 #[cfg(target_arch = "x86_64")]
-fn known_here(number: Nr) -> Option<(&'static str, &'static str, usize)> {
+const SYS_IO_PGETEVENTS: Nr = 333;
+#[cfg(not(target_arch = "x86_64"))]
+const SYS_IO_PGETEVENTS: Nr = 292;
+const SYS_SET_MEMPOLICY_HOME_NODE: Nr = 450;
+
+#[cfg(target_arch = "x86_64")]
+fn known_here(number: Nr) -> Option<Known> {
     Some(match number {
         libc::SYS_kexec_file_load => ("module", "kexec_file_load", 5),
         libc::SYS_modify_ldt => ("other", "modify_ldt", 3),
@@ -84,34 +135,18 @@ fn known_here(number: Nr) -> Option<(&'static str, &'static str, usize)> {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn known_here(number: Nr) -> Option<(&'static str, &'static str, usize)> {
+fn known_here(number: Nr) -> Option<Known> {
     const SYS_KEXEC_FILE_LOAD: Nr = 294;
     (number == SYS_KEXEC_FILE_LOAD).then_some(("module", "kexec_file_load", 5))
 }
 
 /// Refuse a call and list it.
-pub fn refuse(guard: &mut Guard, call: &Call<'_>, number: Nr) -> Answer {
-    let errno = match number {
-        // Programs take this as "an old kernel" and use what came before; so does every libc for clone3.
-        libc::SYS_clone3
-        | libc::SYS_io_uring_setup
-        | libc::SYS_io_uring_enter
-        | libc::SYS_io_uring_register
-        | libc::SYS_memfd_secret => libc::ENOSYS,
-        _ => libc::EPERM,
-    };
-    if number == libc::SYS_clone3 {
-        guard.count(call.caller);
-        return Answer::Fail(errno);
-    }
+pub fn refuse(guard: &mut Guard, call: &Call<'_>, number: Nr, errno: i32) -> Answer {
     let number_name;
     let (kind, name, count) = match known(number) {
         Some(found) => found,
         None => {
-            number_name = match number & X32 {
-                0 => format!("syscall {number}"),
-                _ => format!("x32 call {}", number & !X32),
-            };
+            number_name = format!("syscall {number}");
             ("other", number_name.as_str(), 6)
         }
     };
@@ -119,9 +154,11 @@ pub fn refuse(guard: &mut Guard, call: &Call<'_>, number: Nr) -> Answer {
         let index = usize::from(kind == "ptrace");
         i64::from(call.int(index))
     });
+    let family = (kind == "socket").then(|| address::family_name(call.int(0)));
     let event = Event {
         kind,
         target,
+        family: family.as_deref(),
         call: Some(name),
         args: &call.args[..count],
         ..Event::default()
@@ -239,21 +276,6 @@ impl Guard {
         Answer::Value(0)
     }
 
-    /// personality(2): asking, the default and "no address randomisation" are harmless.
-    pub fn personality(&mut self, call: &Call<'_>) -> Answer {
-        const ASK: i32 = -1;
-        if matches!(call.int(0), 0 | ASK | libc::ADDR_NO_RANDOMIZE) {
-            return self.count(call.caller);
-        }
-        let event = Event {
-            kind: "personality",
-            call: Some("personality"),
-            args: &call.args[..1],
-            ..Event::default()
-        };
-        self.deny(call.caller, libc::EPERM, &event)
-    }
-
     /// `memfd_create(2)`: listed with the name it was given.
     pub fn memfd(&mut self, call: &Call<'_>) -> Answer {
         if call.caller.guarding || self.unit(call.caller).role == Role::Cargo {
@@ -279,5 +301,38 @@ impl Guard {
                 ..event
             },
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_arch = "x86_64")]
+    const FILTERS: [&str; 2] = [
+        include_str!("../../../../profiles/seccomp/inner-standard-x86_64.bpf"),
+        include_str!("../../../../profiles/seccomp/inner-strict-x86_64.bpf"),
+    ];
+    #[cfg(target_arch = "aarch64")]
+    const FILTERS: [&str; 2] = [
+        include_str!("../../../../profiles/seccomp/inner-standard-aarch64.bpf"),
+        include_str!("../../../../profiles/seccomp/inner-strict-aarch64.bpf"),
+    ];
+
+    #[test]
+    fn every_call_that_a_filter_has_refused_is_told_by_its_name() {
+        let lines = FILTERS.iter().flat_map(|text| text.lines());
+        let refused: Vec<&str> = lines
+            .filter_map(|line| line.strip_prefix("refuse "))
+            .collect();
+        assert!(refused.len() > 100);
+        for line in refused {
+            let (numbers, name) = line.split_once("; ").unwrap();
+            let mut numbers = numbers.split_whitespace();
+            let number: Nr = numbers.next().unwrap().parse().unwrap();
+            let errno: i32 = numbers.next().unwrap().parse().unwrap();
+            assert_eq!(known(number).map(|(_, name, _)| name), Some(name));
+            assert_ne!(super::super::guard::errno_name(errno), "EINVAL", "{name}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use crate::pairs;
 use crate::paths;
 use crate::rules::{self, Allowance, Source};
 use crate::sys;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// What one of the build's standard streams is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,6 +31,8 @@ pub struct Settings {
     pub env: Vec<Vec<u8>>,
     pub cwd: Vec<u8>,
     pub filter: Vec<u8>,
+    /// Calls that are recorded and refused with this error, whatever their arguments.
+    pub refused: HashMap<i64, i32>,
     pub limits: Vec<Limit>,
     pub streams: [Stream; 3],
     /// Rows and columns.
@@ -97,6 +99,15 @@ impl Settings {
             b"env" => self.env.push(value.to_vec()),
             b"cwd" => self.cwd = value.to_vec(),
             b"filter" => self.filter = filter(value)?,
+            b"refuse" => {
+                let (number, error) = split(value, b'=')?;
+                let error = i32::try_from(sys::number(error)?).ok()?;
+                // Zero would be a success.
+                let number = i64::try_from(sys::number(number)?)
+                    .ok()
+                    .filter(|_| error > 0)?;
+                self.refused.insert(number, error);
+            }
             b"rlimit" => self.limits.push(limit(value)?),
             b"stdin" => self.streams[0] = stream(value)?,
             b"stdout" => self.streams[1] = stream(value)?,
@@ -206,6 +217,7 @@ mod tests {
     fn every_key_is_read() {
         let found = parsed(&[
             ("rlimit", "nofile=1024:4096"),
+            ("refuse", "425=38"),
             ("stdin", "tty"),
             ("winsize", "24,80"),
             ("quiet", "rustc\t/usr"),
@@ -227,6 +239,7 @@ mod tests {
             (Some((24, 80)), true, 3)
         );
         assert_eq!(found.tmp, [b"/tmp".to_vec()]);
+        assert_eq!(found.refused, HashMap::from([(425, 38)]));
         assert_eq!(found.filter.len(), 8);
     }
 
@@ -237,6 +250,9 @@ mod tests {
             ("rlimit", "files=1:1"),
             ("stdin", "file"),
             ("filter", "06"),
+            ("refuse", "425"),
+            ("refuse", "425=0"),
+            ("refuse", "425=4294967296"),
             ("quiet", "/usr"),
             ("programs", "yes"),
             ("colour", "red"),
