@@ -65,7 +65,7 @@ class Trials:
         return "" if row.passes(answer) else LACKING.get(answer, answer)
 
     def removals(self) -> list[frozenset[str]]:
-        """Sets of walls that open a row which this machine can try, and each of those walls alone."""
+        """The sets to take away on this machine, for the rows that it can try."""
         provable = {row.name for row in ROWS if not self.not_tried(row)}
         return list(removals(provable))
 
