@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.engine.crates import scripted
-from tests.harness import Lab, Project, User, me, processes, sandboxed, start, wait_for
+from tests.harness import Lab, Project, Running, User, _command, me, processes, sandboxed, start, wait_for
 
 pytestmark = pytest.mark.engine
 
@@ -98,6 +98,28 @@ def test_a_script_that_stops_itself_is_ended_by_the_time_limit(lab: Lab) -> None
     assert done.code == 124, done.shown
     assert "the time limit of 2 s" in done.stderr
     wait_for(lambda: not processes(str(project.dir)), 5, "the end of the stopped script")
+
+
+def test_a_clock_that_is_set_back_makes_the_record_incomplete(lab: Lab) -> None:
+    """Which files changed is told by their times; so an hour that comes twice leaves a hole."""
+    project = lab.project(scripted("fn main() {}"))
+    argv, env = _command(project, ("build",), None, ())
+    module = argv.index("-m")
+    argv[module : module + 2] = ["-c", _SET_BACK]
+    done = Running(project, argv, project.dir, env).wait(60)
+    assert done.code == 0, done.shown
+    assert "the clock was set back by 3600 s" in done.stderr and done.run.result["verdict"] == "incomplete"
+    again = sandboxed(project, "build")
+    assert again.code == 0 and again.run.result["verdict"] == "clean", again.shown
+
+
+# Asked twice before cargo begins its work, and an hour late from then on.
+_SET_BACK = """\
+import itertools, runpy, time
+real, asked = time.time_ns, itertools.count()
+time.time_ns = lambda: real() - (3600 * 10**9 if next(asked) >= 2 else 0)
+runpy.run_module("sandbox", run_name="__main__")
+"""
 
 
 @pytest.mark.parametrize("fate", ["time", "kill"])
