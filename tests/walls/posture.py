@@ -52,16 +52,17 @@ class Family:
     def _process(self, pid: int) -> Facts:
         """Everything of one process."""
         own = _read(pid, "cgroup") == _read("self", "cgroup")
-        facts = self._thread(pid, pid) | {
+        return self._thread(pid, pid) | {
             "namespaces": namespaces(pid, self.found["guard"]),
             "user map": _map(pid, "uid_map", self.user.uid),
             "group map": _map(pid, "gid_map", self.user.gid),
             "control group": "the caller's" if own else _read(pid, "cgroup"),
             "root": os.readlink(f"/proc/{pid}/root"),
             "descriptors": descriptors(pid, self.plan),
-            "oom_score_adj": _read(pid, "oom_score_adj").strip(),
+            "oom_score_adj": "the caller's"
+            if _read(pid, "oom_score_adj") == _read("self", "oom_score_adj")
+            else "other",
         }
-        return facts | {"threads": "one" if len(os.listdir(f"/proc/{pid}/task")) == 1 else "some"}
 
     def _thread(self, pid: int, thread: int) -> Facts:
         """What a thread may have of its own."""
@@ -141,7 +142,8 @@ def descriptors(pid: int, plan: Mapping[str, Any]) -> list[str]:
     for number in sorted(map(int, os.listdir(f"/proc/{pid}/fd"))):
         kind = re.sub(r":\[.*|\(deleted\)", "", os.readlink(f"/proc/{pid}/fd/{number}")).strip()
         for name, top in (("$TARGET", plan["target_dir"]), ("$CARGO_HOME", dict(plan["env"])["CARGO_HOME"])):
-            kind = kind.replace(top, name)
+            # Which of its files cargo holds open is its own affair.
+            kind = f"{name}/…" if kind.startswith(f"{top}/") else kind
         found.append(f"{number} {kind}" if number < 3 else kind)
     return found[:3] + sorted(set(found[3:]))
 

@@ -86,6 +86,7 @@ def _live(project: Project, engine: str, removed: str = "") -> Iterator[tuple[Fa
         first = before.facts()
         _go(project, "first")
         after = wait_for(lambda: with_all(*names, "child"), 30, "a child")
+        assert len(os.listdir(f"/proc/{after.found['script']}/task")) > 1
         yield first, after.facts()
         _go(project, "second")
         done = running.wait(60)
