@@ -13,7 +13,19 @@ import psutil
 import pytest
 
 from tests.engine.crates import scripted
-from tests.harness import Lab, Project, Running, User, _command, me, processes, sandboxed, start, wait_for
+from tests.harness import (
+    Lab,
+    Project,
+    Running,
+    User,
+    _command,
+    me,
+    ordinary_user,
+    processes,
+    sandboxed,
+    start,
+    wait_for,
+)
 
 pytestmark = pytest.mark.engine
 
@@ -43,6 +55,22 @@ fn main() {
             std::thread::sleep(std::time::Duration::from_secs(600));
         }
     }
+}
+"""
+_FORKS = """\
+extern "C" { fn fork() -> i32; fn pause() -> i32; fn _exit(status: i32) -> !; }
+fn main() {
+    let mut made = 0;
+    while made < 1500 {
+        match unsafe { fork() } {
+            0 => unsafe { pause(); _exit(0) },
+            pid if pid < 0 => break,
+            _ => made += 1,
+        }
+    }
+    std::fs::write(std::env::var("OUT_DIR").unwrap() + "/made", made.to_string()).unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(6));
+    std::process::exit(1);
 }
 """
 _STOPS = """\
@@ -90,6 +118,28 @@ def test_a_storm_of_files_ends_the_build_before_the_disk_has_none_left(lab: Lab)
     assert done.code == 124, done.shown
     assert "files" in done.stderr and "--min-free-disk" in done.stderr
     assert done.run.result["stopped"] and done.run.result["verdict"] != "violation"
+
+
+@pytest.mark.parametrize("who", ["me", pytest.param("ordinary", marks=pytest.mark.user)])
+def test_a_fork_bomb_is_bounded_and_ended(lab: Lab, who: str) -> None:
+    """Also for root, for whom the kernel's own limit does not hold."""
+    project = lab.project(scripted(_FORKS), user=me() if who == "me" else ordinary_user(lab))
+
+    def bomb(removed: str = "") -> int:
+        project.remove("target")
+        options = ["--process-limit", "300", "--on-violation", "report"]
+        done = sandboxed(project, "build", options=options, env={"CARGO_SANDBOX_TEST_BREAK": removed}, timeout=60)
+        assert done.code in (101, 120, 124), done.shown
+        assert done.code == 124 or not project.user.is_root, done.shown
+        wait_for(lambda: not processes(str(project.dir)), 5, "the end of all processes")
+        [made] = project.target.rglob("made")
+        return int(made.read_text())
+
+    assert bomb() <= 2 * 300 + 64
+    assert bomb(removed="limits") == 1500
+    project.write({"build.rs": "fn main() {}"})
+    again = sandboxed(project, "build", options=["--process-limit", "300"])
+    assert again.code == 0 and again.run.result["verdict"] == "clean", again.shown
 
 
 def test_a_script_that_stops_itself_is_ended_by_the_time_limit(lab: Lab) -> None:
