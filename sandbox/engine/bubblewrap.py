@@ -18,6 +18,15 @@ _HINT = (
     "(Ubuntu 24.04), allow bwrap by its AppArmor profile bwrap-userns-restrict or run as root"
 )
 
+# By the name of the wall.
+_NAMESPACES = (
+    ("userns", "--unshare-user"), ("ipc", "--unshare-ipc"), ("pid", "--unshare-pid"), ("uts", "--unshare-uts"),
+    ("cgroup", "--unshare-cgroup-try"),
+)  # fmt: skip
+
+# As runc's defaultReadonlyPaths.
+_MACHINE_SETTINGS = ("bus", "fs", "irq", "sys", "sysrq-trigger")
+
 
 # bubblewrap.c, MAX_ARGS: more than 9000 words in all end bwrap, whether they come by --args or not.
 _MOST_WORDS = 8_900
@@ -117,14 +126,21 @@ def _command(plan: Plan) -> list[str]:
 
 def _arguments(plan: Plan) -> Iterator[str]:
     """bwrap's options for a plan. `--args` reads them from a file, so their number and length don't matter."""
-    yield from ("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try")
+    away = plan.removed_walls  # by tests only; see sandbox.run.test_hooks
+    yield from (name for wall, name in _NAMESPACES if wall not in away)
     if not plan.network:
         yield "--unshare-net"
-    yield from ("--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "build", "--clearenv")
+    yield from ("--cap-add" if "capabilities" in away else "--cap-drop", "ALL")
+    yield from ("--die-with-parent", "--new-session", "--hostname", "build", "--clearenv")
     if plan.recorded:
         yield "--as-pid-1"
     for mount in plan.mounts:
         yield from _mount_arguments(mount)
+    for mount in plan.mounts:
+        if mount.kind == "proc" and "proc" not in away:
+            yield from _machine_settings_read_only(mount.target)
+        elif mount.kind == "dev":
+            yield from ("--remount-ro", mount.target)
     yield from ("--remount-ro", "/")
     if plan.recorded:
         yield from ("--chdir", "/")
@@ -132,6 +148,14 @@ def _arguments(plan: Plan) -> Iterator[str]:
         for name, value in plan.env:
             yield from ("--setenv", name, value)
         yield from ("--chdir", plan.cwd)
+
+
+def _machine_settings_read_only(proc: str) -> Iterator[str]:
+    """These hold settings of the whole machine, and the kernel lets the user that is the host's root write them without
+    any capability (a core pattern is a program that the host runs). bwrap covers them only where it finds the folder
+    itself writable, which /proc/sys never is."""
+    for name in _MACHINE_SETTINGS:
+        yield from ("--ro-bind-try", f"/proc/{name}", f"{proc}/{name}")
 
 
 def _mount_arguments(mount: Mount) -> Iterator[str]:

@@ -30,6 +30,7 @@ def base(host: HostFacts, limits: Limits, prepared: str) -> list[Mount]:
     mounts += [
         Mount("proc", "/proc"),
         Mount("dev", "/dev"),
+        Mount("tmpfs", "/dev/shm", size=tmp_bytes(host, limits), mode=0o1777, why="shared memory"),
         Mount("tmpfs", "/tmp", size=tmp_bytes(host, limits), mode=0o1777, why="scratch"),
         Mount("tmpfs", "/var/tmp", size=tmp_bytes(host, limits), mode=0o1777, why="scratch"),
         Mount("tmpfs", "/run", size=16 << 20),

@@ -21,6 +21,7 @@ from sandbox.plan.model import Plan
 from sandbox.run.invocation import prepare_invocation, print_help
 from sandbox.run.ledger import prepare_ledger
 from sandbox.run.stdio import choose_stdio
+from sandbox.run.test_hooks import without_settings
 from sandbox.run.tier import tier_of
 from sandbox.trace import frames
 
@@ -81,8 +82,8 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
 
 def tell_guard(session: Session, plan: Plan) -> None:
     """Tell the guard what to do in a started container."""
-    calls = seccomp.load(level=plan.seccomp_level)
-    config = memoryview(frames.encode_config(guard_settings(plan, calls)))
+    settings = guard_settings(plan, seccomp.load(level=plan.seccomp_level))
+    config = memoryview(frames.encode_config(without_settings(settings, plan)))
     try:
         while config:
             config = config[os.write(session.stdin_fd, config) :]

@@ -20,6 +20,7 @@ from sandbox.errors import LimitExceeded
 from sandbox.judge.first import Judge
 from sandbox.judge.model import Completeness, Finding, RunResult, at_least, decide
 from sandbox.report import terminal
+from sandbox.run.clock import Clock
 from sandbox.run.finish import fresh_units, make_violators_stale, was_about_to_run
 from sandbox.run.invocation import Invocation
 from sandbox.run.ledger import OpenLedger, unit_of
@@ -59,6 +60,7 @@ class LiveRun:
         self._pump: Pump | None = None
         self._built = False
         self._message = MessageLines(self._writer.message)
+        self._clock = Clock()
 
     def follow(self, session: Session) -> int:
         """Follow it to its end; returns the exit code. Raises SetupError when a wall could not be put up."""
@@ -138,6 +140,8 @@ class LiveRun:
             return
         self._built = True
         until_ns = time.time_ns()
+        if unsure := self._clock.why_unsure():
+            self._recorder.hole(unsure)
         if ending is None and self._pump is not None and self._invocation.plan.stdio.stdin != "null":
             self._pump.forward_input(0)
         ledger, guard = self._ledger.ledger, self._invocation.host.guard

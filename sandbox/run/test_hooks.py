@@ -6,7 +6,7 @@ nothing in the environment may weaken a plan. Walls that are the guard's own als
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sandbox.plan.model import Mount, Plan
@@ -15,6 +15,9 @@ from sandbox.resources import is_checkout
 TEST_VARIABLE = "CARGO_SANDBOX_TEST_BREAK"
 
 _OWN_FILES = ("sources", "cargo home")
+
+# struct sock_filter in hex: code (BPF_RET | BPF_K), two jumps, a SECCOMP_RET_* word with its kind in the upper half.
+_RETURN, _ERRNO, _ALLOW = b"0600", b"0500", b"060000000000ff7f"
 
 
 def removed_walls(env: Mapping[str, str]) -> tuple[str, ...]:
@@ -32,9 +35,11 @@ def without_walls(plan: Plan, env: Mapping[str, str]) -> Plan:
     dotenv       `.env*` files unmasked
     readonly     sources and cargo's home writable
     show=PATH    one more directory or file of the host, read-only
+    open=PATH    the same, writable
     landlock99   ask for a Landlock that no kernel has
 
-    Other names are left to the guard. A plan that names no wall comes back as it is.
+    Other names are left to the engine (capabilities, userns, ipc, proc), to `without_settings` and to the guard. A plan
+    that names no wall comes back as it is.
     """
     for name in plan.removed_walls:
         mounts = plan.mounts
@@ -55,7 +60,27 @@ def without_walls(plan: Plan, env: Mapping[str, str]) -> Plan:
             plan = replace(plan, mounts=tuple(opened))
         elif name == "landlock99":
             plan = replace(plan, require_landlock=99)
-        elif name.startswith("show="):
-            path = name.removeprefix("show=")
-            plan = replace(plan, mounts=(*mounts, Mount("ro", path, path, why="wall removed")))
+        elif name.startswith(("show=", "open=")):
+            way, path = name.split("=", 1)
+            mount = Mount("ro" if way == "show" else "rw", path, path, why="wall removed")
+            plan = replace(plan, mounts=(*mounts, mount))
     return plan
+
+
+def without_settings(pairs: Sequence[tuple[str, bytes]], plan: Plan) -> list[tuple[str, bytes]]:
+    """The guard's settings (`guard_settings`) without the walls in `plan.removed_walls` that are made by them.
+
+    filter       the kernel lets pass what the syscall filter refuses without asking the guard
+    limits       no limit of ours on files, processes and core dumps
+    """
+    if "filter" in plan.removed_walls:
+        pairs = [(key, _without_refusals(value) if key == "filter" else value) for key, value in pairs]
+    if "limits" in plan.removed_walls:
+        pairs = [(key, value) for key, value in pairs if key != "rlimit"]
+    return list(pairs)
+
+
+def _without_refusals(program: bytes) -> bytes:
+    """A filter in hex, each instruction 16 digits."""
+    lines = (program[at : at + 16] for at in range(0, len(program), 16))
+    return b"".join(_ALLOW if line[:4] == _RETURN and line[12:] == _ERRNO else line for line in lines)

@@ -8,6 +8,8 @@ import time
 from sandbox.plan.model import Limits
 
 INTERVAL_S = 2.0
+FREE_FILES = 10_000
+"""Files that must still be possible at the target dir; on a small file system a twentieth of all."""
 
 
 class Watchdog:
@@ -44,9 +46,12 @@ class Watchdog:
         except OSError:
             return None
         free = state.f_bavail * state.f_frsize
-        if free >= self._limits.free_disk_bytes:
-            return None
-        return f"only {free >> 20} MiB of disk are left at the target dir (--min-free-disk)"
+        if free < self._limits.free_disk_bytes:
+            return f"only {free >> 20} MiB of disk are left at the target dir (--min-free-disk)"
+        # A file system that makes inodes as it needs them reports none at all.
+        if state.f_favail < min(FREE_FILES, state.f_files // 20):
+            return f"only {state.f_favail} files more can be made at the target dir (--min-free-disk)"
+        return None
 
     def _too_big(self) -> str | None:
         import psutil

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+_NUMBERS = itertools.count()
 
 
 @dataclass
@@ -39,7 +42,7 @@ def udp() -> Iterator[Listener]:
 @contextlib.contextmanager
 def abstract() -> Iterator[Listener]:
     """An abstract unix socket, which belongs to the network namespace and not to any file system."""
-    name = f"csbench-{os.getpid()}"
+    name = f"csbench-{os.getpid()}-{next(_NUMBERS)}"
     server = socket.socket(socket.AF_UNIX)
     server.bind("\0" + name)
     server.listen()

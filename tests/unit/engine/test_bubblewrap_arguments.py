@@ -42,7 +42,7 @@ def test_a_recorded_build_has_no_network_no_capability_and_the_guard_as_first_pr
     ):
         assert wanted in words
     assert words[words.index("--cap-drop") + 1] == "ALL"
-    assert words[words.index("--remount-ro") + 1] == "/"
+    assert [words[at + 1] for at, word in enumerate(words) if word == "--remount-ro"] == ["/dev", "/"]
     assert "--setenv" not in words
 
 
@@ -51,6 +51,13 @@ def test_mounts_keep_their_order_and_kind() -> None:
     text = " ".join(words)
     assert "--ro-bind /usr /usr --size 5 --perms 1777 --tmpfs /tmp --symlink usr/bin /bin" in text
     assert "--bind /project/target /project/target" in text
+
+
+def test_settings_of_the_machine_are_covered_once_proc_is_there() -> None:
+    words = list(_arguments(PLAN))
+    covered = [words[at + 1 : at + 3] for at, word in enumerate(words) if word == "--ro-bind-try"]
+    assert ["/proc/sys", "/proc/sys"] in covered and ["/proc/sysrq-trigger", "/proc/sysrq-trigger"] in covered
+    assert words.index("--ro-bind-try") > words.index("--proc")
 
 
 def test_only_a_plan_that_says_so_has_network() -> None:

@@ -239,8 +239,12 @@ const SIBLING: u64 = 0x8000;
 const NEW_NAMESPACES: u64 = 0x7e02_0000;
 
 impl Guard {
-    /// A new task is only counted.
+    /// A new task is only counted, as long as there is room for it.
     pub fn forked(&mut self, call: &Call<'_>) -> Answer {
+        if !self.room.take() && !call.caller.guarding {
+            self.count(call.caller);
+            return Answer::Fail(libc::EAGAIN);
+        }
         self.processes.count_fork();
         self.count(call.caller)
     }

@@ -18,6 +18,7 @@ mod queue;
 mod real;
 mod refused;
 mod resolve;
+mod room;
 mod seccomp;
 mod settings;
 mod signals;

@@ -1,0 +1,197 @@
+"""Faults of the machine: a full disk, no file left to make, a tree that stands still. The record stays true, the next
+build works."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.engine.crates import scripted
+from tests.harness import (
+    Lab,
+    Project,
+    Running,
+    User,
+    _command,
+    me,
+    ordinary_user,
+    processes,
+    sandboxed,
+    start,
+    wait_for,
+)
+
+pytestmark = pytest.mark.engine
+
+_FILLS = """\
+fn main() {
+    let out = std::env::var("OUT_DIR").unwrap();
+    let block = vec![7u8; 1 << 20];
+    for number in 0..64 {
+        std::fs::write(format!("{out}/{number}"), &block).expect("the disk");
+    }
+}
+"""
+_TALKS = """\
+fn main() {
+    let mut name = 1u64;
+    for _ in 0..20_000 {
+        name = name.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        std::fs::read(format!("/etc/{name}")).unwrap_err();
+    }
+}
+"""
+_STORM = """\
+fn main() {
+    let out = std::env::var("OUT_DIR").unwrap();
+    for number in 0..100_000 {
+        if std::fs::write(format!("{out}/{number}"), "").is_err() {
+            std::thread::sleep(std::time::Duration::from_secs(600));
+        }
+    }
+}
+"""
+_FORKS = """\
+extern "C" { fn fork() -> i32; fn pause() -> i32; fn _exit(status: i32) -> !; }
+fn main() {
+    let mut made = 0;
+    while made < 1500 {
+        match unsafe { fork() } {
+            0 => unsafe { pause(); _exit(0) },
+            pid if pid < 0 => break,
+            _ => made += 1,
+        }
+    }
+    std::fs::write(std::env::var("OUT_DIR").unwrap() + "/made", made.to_string()).unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(6));
+    std::process::exit(1);
+}
+"""
+_STOPS = """\
+extern "C" { fn raise(number: i32) -> i32; }
+fn main() {
+    unsafe { raise(19) };
+}
+"""
+
+
+def small(project: Project, folder: Path, options: str) -> Project:
+    """The same project, with a small file system of its own at `folder` during each command."""
+    folder.mkdir(parents=True, exist_ok=True)
+    space = ("unshare", "--mount", "--propagation", "private", *(() if os.geteuid() == 0 else ("--map-root-user",)))
+    mount = f'mount -t tmpfs -o {options} none "{folder}" && exec "$@"'
+    prefix = (*space, "sh", "-c", mount, "sh")
+    return dataclasses.replace(project, user=User(me().name, me().uid, me().gid, prefix))
+
+
+def test_a_full_disk_fails_the_build_as_it_fails_cargo_and_the_next_one_works(lab: Lab) -> None:
+    project = lab.project(scripted(_FILLS))
+    full = small(project, project.target, "size=24m")
+    done = sandboxed(full, "build", options=["--min-free-disk", "1K"], env={"RUST_BACKTRACE": "0"})
+    assert done.code == 101, done.shown
+    assert "No space left on device" in done.stderr
+    assert done.run.status == "finished" and done.run.result["verdict"] == "clean", done.shown
+    assert sandboxed(project, "build").code == 0
+
+
+def test_a_record_that_finds_no_room_is_incomplete_and_says_so(lab: Lab) -> None:
+    project = lab.project(scripted(_TALKS))
+    full = small(project, project.state, "size=64k")
+    done = sandboxed(full, "build")
+    assert done.code == 0, done.shown
+    assert "Sandbox incomplete" in done.stderr and "No space left" in done.stderr
+    assert sandboxed(full, "build", options=["--require-complete"]).code == 122
+    again = sandboxed(project, "build")
+    assert again.code == 0 and again.run.result["verdict"] == "clean", again.shown
+
+
+def test_a_storm_of_files_ends_the_build_before_the_disk_has_none_left(lab: Lab) -> None:
+    project = lab.project(scripted(_STORM))
+    full = small(project, project.target, "size=1g,nr_inodes=4000")
+    done = sandboxed(full, "build", timeout=60)
+    assert done.code == 124, done.shown
+    assert "files" in done.stderr and "--min-free-disk" in done.stderr
+    assert done.run.result["stopped"] and done.run.result["verdict"] != "violation"
+
+
+@pytest.mark.parametrize("who", ["me", pytest.param("ordinary", marks=pytest.mark.user)])
+def test_a_fork_bomb_is_bounded_and_ended(lab: Lab, who: str) -> None:
+    """Also for root, for whom the kernel's own limit does not hold."""
+    project = lab.project(scripted(_FORKS), user=me() if who == "me" else ordinary_user(lab))
+
+    def bomb(removed: str = "") -> int:
+        project.remove("target")
+        options = ["--process-limit", "300", "--on-violation", "report"]
+        done = sandboxed(project, "build", options=options, env={"CARGO_SANDBOX_TEST_BREAK": removed}, timeout=60)
+        assert done.code in (101, 120, 124), done.shown
+        assert done.code == 124 or not project.user.is_root, done.shown
+        wait_for(lambda: not processes(str(project.dir)), 5, "the end of all processes")
+        [made] = project.target.rglob("made")
+        return int(made.read_text())
+
+    assert bomb() <= 2 * 300 + 64
+    assert bomb(removed="limits") == 1500
+    project.write({"build.rs": "fn main() {}"})
+    again = sandboxed(project, "build", options=["--process-limit", "300"])
+    assert again.code == 0 and again.run.result["verdict"] == "clean", again.shown
+
+
+def test_a_script_that_stops_itself_is_ended_by_the_time_limit(lab: Lab) -> None:
+    project = lab.project(scripted(_STOPS))
+    done = sandboxed(project, "build", options=["--time-limit", "2s"], timeout=60)
+    assert done.code == 124, done.shown
+    assert "the time limit of 2 s" in done.stderr
+    wait_for(lambda: not processes(str(project.dir)), 5, "the end of the stopped script")
+
+
+def test_a_clock_that_is_set_back_makes_the_record_incomplete(lab: Lab) -> None:
+    """Which files changed is told by their times; so an hour that comes twice leaves a hole."""
+    project = lab.project(scripted("fn main() {}"))
+    argv, env = _command(project, ("build",), None, ())
+    module = argv.index("-m")
+    argv[module : module + 2] = ["-c", _SET_BACK]
+    done = Running(project, argv, project.dir, env).wait(60)
+    assert done.code == 0, done.shown
+    assert "the clock was set back by 3600 s" in done.stderr and done.run.result["verdict"] == "incomplete"
+    again = sandboxed(project, "build")
+    assert again.code == 0 and again.run.result["verdict"] == "clean", again.shown
+
+
+# Asked twice before cargo begins its work, and an hour late from then on.
+_SET_BACK = """\
+import itertools, runpy, time
+real, asked = time.time_ns, itertools.count()
+time.time_ns = lambda: real() - (3600 * 10**9 if next(asked) >= 2 else 0)
+runpy.run_module("sandbox", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("fate", ["time", "kill"])
+def test_a_container_that_stands_still_as_a_whole_leaves_nothing(lab: Lab, fate: str) -> None:
+    """Guard, cargo and all: the limit still holds, and a killed orchestrator takes stopped processes along."""
+    marker = f"600.{random.SystemRandom().randrange(10**9):09}"
+    body = f'std::process::Command::new("sleep").arg("{marker}").status().unwrap();'
+    project = lab.project(scripted(f"fn main() {{ {body} }}"))
+    running = start(project, "build", options=["--time-limit", "4s"] if fate == "time" else [])
+    wait_for(lambda: processes(marker), what="the build script")
+    for member in psutil.Process(running.pid).children(recursive=True):
+        member.send_signal(signal.SIGSTOP)
+    if fate == "kill":
+        os.kill(running.pid, signal.SIGKILL)
+    done = running.wait(30)
+    wait_for(lambda: not processes(marker) and not processes(str(project.dir)), 5, "the end of all processes")
+    assert str(project.home) not in Path("/proc/self/mountinfo").read_text(), "a mount stays"
+    if fate == "time":
+        assert done.code == 124 and "the time limit of 4 s" in done.stderr, done.shown
+        assert project.run().result["verdict"] == "incomplete"
+    else:
+        assert project.run().status == "interrupted"
+    project.write({"build.rs": "fn main() {}"})
+    again = sandboxed(project, "build")
+    assert again.code == 0 and again.run.result["verdict"] == "clean", again.shown

@@ -1,0 +1,72 @@
+"""docs/walls.md: the table of tries, walls and engines, from what the tests of this folder came to."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.walls.rows import ENGINES, NOT_REMOVABLE, WALLS
+
+Results = Mapping[str, Mapping[str, Mapping[str, str]]]
+"""Engine, row, column."""
+
+_HEAD = """\
+# The walls, tried
+
+Made by `scripts/gen-walls` from the tests' own results; don't edit. Each line is one try of the probe
+(`tests/walls/crates/csbench-probe`). It is made on the bare host, where it has to get through; as a build script in a
+container, where it must not, and where the record has to show what its column says; and in containers with walls taken
+away (`sandbox/run/test_hooks.py`), where it has to get through when the walls of the last column are away, and not when
+one of them stands: `a+b` means that each of the two stops it alone.
+
+An error's name is what the kernel or the guard answered; `no` means that the call went well and what it was to bring
+was not there. "Not tried here" is no proof either way: it needs another kernel, machine or user.
+
+| wall | what it is |
+|---|---|
+"""
+_COLUMNS = {
+    "tried": "what it tries",
+    "host": "bare host",
+    "inside": "in the container",
+    "record": "in the record",
+    "opens": "gets through without",
+}
+
+
+def read(folder: Path) -> Results:
+    """What a run of the tests left for each engine."""
+    return {engine: json.loads((folder / f"{engine}.json").read_text()) for engine in ENGINES}
+
+
+def render(results: Results) -> str:
+    """The whole page."""
+    lines = [f"| {name} | {words} |" for name, words in WALLS.items()]
+    lines += [f"| {name} | can't be taken away by a test: {why} |" for name, why in NOT_REMOVABLE.items()]
+    text = _HEAD + "\n".join(lines) + "\n"
+    for engine, rows in results.items():
+        text += f"\n## {engine}\n\nMade on Linux {os.uname().release.split('-')[0]}, {os.uname().machine}"
+        text += f", as {'root' if os.geteuid() == 0 else 'an ordinary user'}.\n\n"
+        text += f"| try | {' | '.join(_COLUMNS.values())} |\n|---|{'---|' * len(_COLUMNS)}\n"
+        for name, row in rows.items():
+            text += f"| {name} | {' | '.join(_cell(row[column]) for column in _COLUMNS)} |\n"
+    return text
+
+
+def parse(text: str) -> Results:
+    """The page, back as results."""
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    for section in text.split("\n## ")[1:]:
+        engine, _, rest = section.partition("\n")
+        table = [line for line in rest.splitlines() if line.startswith("| ")][1:]
+        found[engine] = {}
+        for line in table:
+            name, *cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+            found[engine][name] = dict(zip(_COLUMNS, cells, strict=True))
+    return found
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
