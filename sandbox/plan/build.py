@@ -39,6 +39,8 @@ def build_plan(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Poli
         allow_write=policy.allow_write,
         seccomp_digest=seccomp_digest,
         guard_digest=host.guard_digest,
+        uid=host.uid,
+        gid=host.gid,
         withheld_env=withheld,
         removed_walls=policy.removed_walls,
     )

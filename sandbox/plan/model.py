@@ -69,7 +69,8 @@ class Plan:
     process and starts the command under the syscall filter; without, the command itself is (the resolve step, which
     runs cargo alone and no code of any crate). `network` keeps the host's network namespace. `owners` charges each
     crate's root source file to its package; `scratch` is the bare scratch folder that all units share, empty when the
-    target dir lies in it (a rule for one would then open the other).
+    target dir lies in it (a rule for one would then open the other). `uid` and `gid` are, as seen from outside, whose
+    files the command can use.
     """
 
     command: tuple[str, ...]
@@ -90,6 +91,8 @@ class Plan:
     require_landlock: int = 1
     seccomp_digest: str = ""
     guard_digest: str = ""
+    uid: int = 0
+    gid: int = 0
     withheld_env: tuple[str, ...] = ()
     dropped_config: tuple[str, ...] = ()
     removed_walls: tuple[str, ...] = ()
@@ -110,6 +113,7 @@ class Plan:
             f"plan {self.digest()[:23]}",
             f"  command   {' '.join(self.command)}",
             f"  directory {self.cwd}",
+            f"  user      {self.uid}:{self.gid}",
             f"  network   {'host (resolve: cargo only, no crate code)' if self.network else 'none, loopback only'}",
             f"  recorded  {'yes, guard ' + self.guard_digest[:19] if self.recorded else 'no'}",
             f"  seccomp   {self.seccomp_digest[:19] or 'none'}",

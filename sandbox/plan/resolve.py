@@ -56,6 +56,7 @@ def resolve_plan(
         "GIT_TERMINAL_PROMPT": "0",
         "LANG": "C.UTF-8",
     }
+    uid, gid = host.caller or (host.uid, host.gid)
     return Plan(
         command=command,
         cwd="/",
@@ -66,6 +67,8 @@ def resolve_plan(
         limits=Limits(wall_s=policy.limits.wall_s),
         recorded=False,
         network=not offline,
+        uid=uid,
+        gid=gid,
         dropped_config=dropped,
     )
 

@@ -30,6 +30,7 @@ from sandbox.plan.model import Limits, Plan, Stdio
 from sandbox.plan.resolve import resolve_plan
 from sandbox.plan.secrets import is_within
 from sandbox.run import dotenv, host, target, test_hooks
+from sandbox.run.ownership import check_readable, open_packages
 from sandbox.run.prepared import home_config_files, prepare, standard_files
 from sandbox.run.resolve import Request, ToolIdentity, identify, resolve
 
@@ -55,7 +56,10 @@ class Invocation:
         """Let tests find the workspace's programs beside themselves; the build dir must be ours by now."""
         if self.args.verb in ("test", "bench"):
             plan, names = self.plan, self.facts.binaries
-            target.show_programs(plan.build_dir, plan.target_dir, _profile_dir(self.args), self.args.targets, names)
+            owner = plan.uid, plan.gid
+            target.show_programs(
+                plan.build_dir, plan.target_dir, _profile_dir(self.args), self.args.targets, names, owner
+            )
 
     @property
     def json_messages(self) -> bool:
@@ -80,6 +84,7 @@ class Invocation:
                 "kernel": system.release,
                 "machine": system.machine,
                 "engine": f"{engine.info.name} {engine.info.version}".strip(),
+                "engine_reason": engine.info.why,
                 "guard": self.plan.guard_digest,
             },
         }
@@ -111,7 +116,7 @@ def print_help(words: Sequence[str], settings: Settings, engine: Engine, choose_
     facts = host.host_facts(env, str(binary), guard.digest(binary, cache_dir), state_dir)
     tool = _tool(toolchain.find(args.toolchain, env, Path("/")))
     policy = _policy(settings, facts, choose_stdio(False), ())
-    prepared = prepare(cache_dir, standard_files(facts.user, facts.uid, facts.gid, facts.home))
+    prepared = prepare(cache_dir, standard_files(facts.user, facts.uid, facts.gid, facts.home), (facts.uid, facts.gid))
     plan = resolve_plan(
         facts, tool, policy, command=(tool.cargo, args.verb, "--help"), roots=(), files=(), overlay="", workspace="",
         cargo_home="", prepared=prepared, offline=True,
@@ -130,23 +135,28 @@ def prepare_invocation(
     """Everything up to the plan; only cargo itself has run by then, in the resolve container. Raises SandboxError."""
     args = cargo_args.split(words)
     _refuse_what_writes_sources(args)
-    place = _look_around(args, settings, choose_stdio)
+    place = _look_around(args, settings, engine, choose_stdio)
+    owner = place.host.uid, place.host.gid
     common = standard_files(place.host.user, place.host.uid, place.host.gid, place.host.home)
-    prepared = prepare(place.cache_dir, common)
+    prepared = prepare(place.cache_dir, common, owner)
     identity = identify(engine, place.host, place.tool, place.policy, prepared, place.cache_dir)
     facts = _resolve(engine, place, identity, common)
     build = _build_facts(place, facts, identity)
     files = common | {"roles": role_settings(build, place.tool, place.policy)}
     files |= home_config_files(place.cargo_home)
-    build = replace(build, prepared=prepare(place.cache_dir, files))
+    build = replace(build, prepared=prepare(place.cache_dir, files, owner))
     program = seccomp.load(os.uname().machine)
     plan = build_plan(place.host, place.tool, build, place.policy, seccomp.digest(program))
     check(plan, place.host.homes, build.prepared)
+    shown = tuple(mount.source for mount in plan.mounts if mount.kind == "ro")
+    folders = (folder for _, _, _, folder in build.owners)
+    open_packages(place.cargo_home, folders, place.cache_dir, place.host.uid)
+    check_readable(shown, tuple(path for path, *_ in build.owners), *owner)
     plan = test_hooks.without_walls(plan, place.env)
     return Invocation(args, plan, facts, place.host, place.tool, identity, place.cargo_home, str(place.tree.root))
 
 
-def _look_around(args: CargoArgs, settings: Settings, choose_stdio: Callable[[bool], Stdio]) -> _Place:
+def _look_around(args: CargoArgs, settings: Settings, engine: Engine, choose_stdio: Callable[[bool], Stdio]) -> _Place:
     env = dict(os.environ)
     cwd = os.path.realpath(os.path.join(os.getcwd(), args.directory or ""))
     state_dir, cache_dir = host.directories(env)
@@ -157,6 +167,7 @@ def _look_around(args: CargoArgs, settings: Settings, choose_stdio: Callable[[bo
     tool = _tool(chain)
     config = cargo_config.load(Path(cwd), Path(cargo_home), args.config)
     tree = workspace.discover(Path(cwd), args.manifest_path, env, config=config, lockfile_path=args.lockfile_path)
+    facts = host.given_to(facts, *engine.owner(str(tree.root)))
     policy = _policy(settings, facts, choose_stdio(args.verb in _PROGRAM_VERBS), tuple(map(str, chain.extra_roots)))
     return _Place(args, env, cwd, cargo_home, state_dir, cache_dir, facts, tool, tree, config, policy)
 
@@ -218,7 +229,7 @@ def _resolve(engine: Engine, place: _Place, identity: ToolIdentity, common: dict
         stamps=(*map(str, tree.manifests), *map(str, place.config.files), f"{place.cargo_home}/registry"),
         platforms=tuple(dict.fromkeys(name for name in triples if name)),
         cargo_home=place.cargo_home,
-        prepared=prepare(place.cache_dir, common | configs),
+        prepared=prepare(place.cache_dir, common | configs, (place.host.uid, place.host.gid)),
         locked=args.locked or args.frozen,
         offline=args.offline or args.frozen or place.env.get("CARGO_NET_OFFLINE") == "true",
         quiet=args.quiet,
@@ -238,9 +249,10 @@ def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity) -> BuildFa
     args, config, tool = place.args, place.config, place.tool
     workspace_root = str(place.tree.root)
     wanted, by_user = _wanted_target(place)
-    real_target = target.open_target(wanted, workspace_root, place.host.homes, place.cargo_home, by_user)
+    owner = place.host.uid, place.host.gid
+    real_target = target.open_target(wanted, workspace_root, place.host.homes, place.cargo_home, by_user, owner)
     target.keep_away(real_target, (place.state_dir, place.cache_dir))
-    build_dir = target.build_dir(real_target)
+    build_dir = target.build_dir(real_target, owner)
     roots = _roots(place)
     changed, workspace_wrapper, env = _as_cargo_gets_it(args, tool)
     settings = [f"build.build-dir={_toml_string(build_dir)}"]

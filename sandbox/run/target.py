@@ -6,7 +6,9 @@ import contextlib
 import os
 
 from sandbox.errors import SetupError
+from sandbox.plan.facts import BUILDER
 from sandbox.plan.secrets import is_within, secret_reason
+from sandbox.run.ownership import hand_over
 
 BUILD_FOLDER = ".cargo-sandbox"
 _LAYOUT = ("deps", "build", "examples", "incremental")
@@ -18,8 +20,10 @@ _TAG_FILE = _TAG + (
 )
 
 
-def open_target(path: str, workspace: str, homes: tuple[str, ...], cargo_home: str, by_user: bool) -> str:
-    """Create the target dir if need be and return its real path.
+def open_target(
+    path: str, workspace: str, homes: tuple[str, ...], cargo_home: str, by_user: bool, owner: tuple[int, int]
+) -> str:
+    """Create the target dir if need be, let `owner` (user and group of the build) write there, return its real path.
 
     A symlink on the way that the project could have planted (below the workspace) is followed only to a directory that
     is empty or that cargo itself marked as a cache (CACHEDIR.TAG). The same holds for a directory outside the workspace
@@ -46,7 +50,11 @@ def open_target(path: str, workspace: str, homes: tuple[str, ...], cargo_home: s
             _mark(real)
     except OSError as error:
         raise _refuse(path, real, error.strerror or "it can't be created") from error
-    if not os.access(real, os.W_OK | os.X_OK) or not _writable(real):
+    if owner[0] == 0:
+        hand_over(real, *owner, given=(BUILDER,), skip=BUILD_FOLDER)
+    else:
+        hand_over(real, *owner, given=(0, BUILDER), skip=BUILD_FOLDER)
+    if not os.access(real, os.W_OK | os.X_OK) or not _writable(real, owner):
         raise _refuse(path, real, "it can't be written by this user inside the container")
     return real
 
@@ -64,26 +72,33 @@ def keep_away(target: str, own: tuple[str, ...]) -> None:
             )
 
 
-def build_dir(target: str) -> str:
+def build_dir(target: str, owner: tuple[int, int]) -> str:
     """Our own folder for intermediates inside the target dir (`cargo clean` removes it with the rest).
 
+    A build that root gives to another user has one of its own, so that engines don't disturb each other.
     Raises SetupError when something that is not a plain directory sits there.
     """
     folder = os.path.join(target, BUILD_FOLDER)
-    path = os.path.join(folder, "build")
+    other = os.geteuid() == 0 and owner[0] != 0
+    path = os.path.join(folder, f"build-{owner[0]}" if other else "build")
     for place in (folder, path):
         if os.path.islink(place) or (os.path.lexists(place) and not os.path.isdir(place)):
             raise _refuse(place, place, "it is not a plain directory")
         os.makedirs(place, exist_ok=True)
+    if other:
+        os.chown(path, *owner, follow_symlinks=False)
     return path
 
 
-def show_programs(build: str, target: str, profile: str, triples: tuple[str, ...], names: tuple[str, ...]) -> None:
+def show_programs(
+    build: str, target: str, profile: str, triples: tuple[str, ...], names: tuple[str, ...], owner: tuple[int, int]
+) -> None:
     """Let tests find the workspace's programs beside themselves.
 
     Many integration tests look for `../NAME` from where they lie, which without a build dir of its own is where cargo
     puts programs. So the profile's folder in the build dir gets a link for each name to that place. An existing file is
     left as it is. No link of the build dir is followed: an earlier program of the user's could have put it there.
+    New folders belong to `owner`.
     """
     flags = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     for triple in ("", *triples):
@@ -93,6 +108,7 @@ def show_programs(build: str, target: str, profile: str, triples: tuple[str, ...
             for part in parts:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(part, dir_fd=fds[-1])
+                    os.chown(part, *owner, dir_fd=fds[-1], follow_symlinks=False)
                 fds.append(os.open(part, flags, dir_fd=fds[-1]))
             for name in names:
                 if name in _LAYOUT or name.startswith(".") or "/" in name:
@@ -107,12 +123,12 @@ def show_programs(build: str, target: str, profile: str, triples: tuple[str, ...
                 os.close(fd)
 
 
-def _writable(path: str) -> bool:
-    """Root keeps its id inside the container but not its powers, so another owner's directory is closed to it."""
+def _writable(path: str, owner: tuple[int, int]) -> bool:
+    """Root's build has no powers inside, be it root itself or another, so others' directories are closed to it."""
     if os.geteuid() != 0:
         return True
-    state = os.stat(path)
-    return bool(state.st_uid == 0 or state.st_mode & 0o002 or (state.st_gid == 0 and state.st_mode & 0o020))
+    state, (uid, gid) = os.stat(path), owner
+    return bool(state.st_uid == uid or state.st_mode & 0o002 or (state.st_gid == gid and state.st_mode & 0o020))
 
 
 def _mark(path: str) -> None:
