@@ -14,6 +14,7 @@ class Settings:
     """What the options say. Sizes are bytes, times seconds; `None` means not given."""
 
     engine: str = "auto"
+    runtime: str = ""
     deny: str = "high"
     on_violation: str = "kill"
     allow_env: tuple[str, ...] = ()
@@ -98,6 +99,12 @@ def _directory(text: str) -> str:
     return os.path.normpath(text)
 
 
+def _runtime(text: str) -> str:
+    if not text.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        raise UsageError(f"{text!r} is not the name of a runtime", hint="see: docker info")
+    return text
+
+
 def _switch(text: str) -> bool:
     if text.lower() in ("", "1", "true", "yes"):
         return True
@@ -107,7 +114,14 @@ def _switch(text: str) -> bool:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("--engine", "engine", "NAME", "what makes the container: auto, bubblewrap", _choice("auto", "bubblewrap")),
+    Option(
+        "--engine",
+        "engine",
+        "NAME",
+        "what makes the container: auto, bubblewrap, docker [auto: the first that can]",
+        _choice("auto", "bubblewrap", "docker"),
+    ),
+    Option("--runtime", "runtime", "NAME", "an OCI runtime that the Docker daemon knows by this name", _runtime),
     Option(
         "--deny",
         "deny",

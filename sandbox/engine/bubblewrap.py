@@ -13,7 +13,7 @@ from sandbox.errors import EngineUnavailable
 from sandbox.plan.model import Mount, Plan
 from sandbox.plan.mounts import GUARD
 
-_HINT = (
+HINT = (
     "install it (Debian, Ubuntu: apt install bubblewrap); where unprivileged user namespaces are restricted "
     "(Ubuntu 24.04), allow bwrap by its AppArmor profile bwrap-userns-restrict or run as root"
 )
@@ -26,6 +26,7 @@ class BubblewrapSession:
         assert process.stdin and process.stdout and process.stderr
         self._process = process
         self.pid = process.pid
+        self.limit = ""
         self.stdin_fd = process.stdin.fileno()
         self.stdout_fd = process.stdout.fileno()
         self.stderr_fd = process.stderr.fileno()
@@ -57,17 +58,21 @@ class BubblewrapSession:
 class Bubblewrap:
     """Engine `bubblewrap`. `program` is the path of bwrap; found on PATH when not given."""
 
-    def __init__(self, program: str | None = None) -> None:
+    def __init__(self, program: str | None = None, why: str = "") -> None:
         found = program or shutil.which("bwrap", path="/usr/local/bin:/usr/bin:/bin") or shutil.which("bwrap")
         if found is None:
-            raise EngineUnavailable("bubblewrap is not installed", hint=_HINT)
-        self._program = found
-        self.info = EngineInfo("bubblewrap", "", "bubblewrap")
+            raise EngineUnavailable("bubblewrap is not installed", hint=HINT)
+        self.program = found
+        self.info = EngineInfo("bubblewrap", "", "bubblewrap", why)
 
     def version(self) -> str:
         """What `bwrap --version` says."""
-        done = subprocess.run([self._program, "--version"], capture_output=True, check=False)
+        done = subprocess.run([self.program, "--version"], capture_output=True, check=False)
         return done.stdout.decode("ascii", "replace").strip().removeprefix("bubblewrap ")
+
+    def owner(self, workspace: str) -> tuple[int, int]:
+        """The caller, whose id the container keeps (root's too, without its powers)."""
+        return os.getuid(), os.getgid()
 
     def start(self, plan: Plan) -> BubblewrapSession:
         arguments = b"".join(os.fsencode(arg) + b"\0" for arg in _arguments(plan))
@@ -75,7 +80,7 @@ class Bubblewrap:
         try:
             os.write(memory, arguments)
             os.lseek(memory, 0, os.SEEK_SET)
-            command = [self._program, "--args", str(memory), "--", *_command(plan)]
+            command = [self.program, "--args", str(memory), "--", *_command(plan)]
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,

@@ -143,7 +143,7 @@ class Pump:
                 elif fd == self._stdin_fd:
                     self._input(poll)
             self._sinks.tick()
-            broken = self._watchdog.tick()
+            broken = self._watchdog.tick() or session.limit
             if broken and not self._ending.limit and self._ending.exit is None:
                 self._ending.limit = broken
                 self._quit()
