@@ -128,7 +128,7 @@ def guard_settings(plan: Plan, seccomp: bytes) -> list[tuple[str, bytes]]:
     if limits.file_bytes:
         pairs.append(("rlimit", f"fsize={limits.file_bytes}:{limits.file_bytes}".encode()))
     if limits.processes:
-        pairs.append(("rlimit", f"nproc={limits.processes}:{limits.processes}".encode()))
+        pairs.append(("rlimit", f"nproc={limits.most_processes()}:{limits.most_processes()}".encode()))
     pairs += [("quiet", raw(f"{role}\t{prefix}")) for role, prefix in plan.quiet]
     pairs += [("loud", raw(mount.target)) for mount in plan.mounts if mount.why in ("decoy", "masked")]
     pairs += [("package", raw("\t".join(owner))) for owner in plan.owners]

@@ -45,6 +45,10 @@ class Limits:
     open_files: int = 8192
     tmp_bytes: int = 0
 
+    def most_processes(self) -> int:
+        """Where the kernel says no. A little above `processes`, so that the watchdog sees it broken and says so."""
+        return self.processes and self.processes + self.processes // 4 + 64
+
     def describe(self) -> list[str]:
         """One line a limit."""
         return [f"{name} = {value}" for name, value in vars(self).items()]
