@@ -116,7 +116,7 @@ class Docker:
         self._api, self._daemon = connect(env, env.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir)
         self._runtime = runtime
         self._profile = _seccomp_profile()
-        words = f"docker {runtime}" if runtime else "docker"
+        words = f"docker {runtime}" if runtime else f"docker, as {why}" if why else "docker"
         self.info = EngineInfo("docker", self._daemon.version, words, why)
         docker_leftovers.remove(self._api)
 

@@ -34,7 +34,8 @@ class Daemon:
     """What the mapping needs to know of a daemon.
 
     `api` is the version of its API, `socket` the path of its socket. `rootless_uid` is the user that a rootless daemon
-    runs as, else None; `remapped` tells that containers have other ids than the host (userns-remap).
+    runs as, else None; `remapped` tells that containers have other ids than the host (userns-remap); `ipv6` whether
+    the kernel speaks that.
     """
 
     version: str
@@ -42,6 +43,7 @@ class Daemon:
     socket: str = ""
     rootless_uid: int | None = None
     remapped: bool = False
+    ipv6: bool = True
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,10 @@ def container(
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
         "SecurityOpt": ["no-new-privileges:true", f"seccomp={profile}"],
         "ShmSize": next((mount.size for mount in mounts if mount.target == "/tmp"), 0) or _SMALL,
+        # The daemon switches IPv6 off even on loopback, which tests of programs use.
+        "Sysctls": {f"net.ipv6.conf.{name}.disable_ipv6": "0" for name in ("all", "lo")}
+        if daemon.ipv6 and not plan.network
+        else {},
         "Tmpfs": {mount.target: _tmpfs(mount, uid, gid) for mount in (*mounts, *_between(mounts))
                   if mount.kind == "tmpfs"},
         "Ulimits": _ulimits(plan),
@@ -94,7 +100,7 @@ def container(
     if plan.limits.memory_bytes:
         host |= {"Memory": plan.limits.memory_bytes, "MemorySwap": plan.limits.memory_bytes}
     if plan.limits.processes:
-        host["PidsLimit"] = plan.limits.processes
+        host["PidsLimit"] = plan.limits.most_processes()
     if runtime:
         host["Runtime"] = runtime
     command = [GUARD, "init"] if plan.recorded else list(plan.command)

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,13 @@ def connect(env: Mapping[str, str], home: str) -> tuple[APIClient, Daemon]:
             why="it may be on another machine, where this project and its toolchain don't lie at the same paths",
             fix="use a daemon of this machine by its socket: DOCKER_HOST=unix:///var/run/docker.sock",
         )
+    path = where.removeprefix("unix://")
+    try:
+        with socket.socket(socket.AF_UNIX) as trial:
+            trial.settimeout(_TIMEOUT_S)
+            trial.connect(path)
+    except (OSError, ValueError) as error:
+        raise EngineUnavailable(f"no Docker daemon answers at {where}: {_short(error)}", hint=_HINT) from error
     with _neutral_configuration():
         import requests
         from docker.api.client import APIClient
@@ -68,10 +76,10 @@ def connect(env: Mapping[str, str], home: str) -> tuple[APIClient, Daemon]:
             info, api_version = api.info(), api.api_version
         except (DockerException, requests.RequestException, OSError) as error:
             raise EngineUnavailable(f"no Docker daemon answers at {where}: {_short(error)}", hint=_HINT) from error
-    return api, _daemon(info, api_version, os.path.realpath(where.removeprefix("unix://")))
+    return api, _daemon(info, api_version, os.path.realpath(path))
 
 
-def _daemon(info: Mapping[str, object], api_version: str, socket: str) -> Daemon:
+def _daemon(info: Mapping[str, object], api_version: str, path: str) -> Daemon:
     options = info.get("SecurityOptions")
     names = {str(option).partition(",")[0] for option in options} if isinstance(options, list) else set()
     if info.get("OSType") != "linux":
@@ -92,8 +100,10 @@ def _daemon(info: Mapping[str, object], api_version: str, socket: str) -> Daemon
             fix="use another daemon or --engine bubblewrap",
         )
     major, _, minor = api_version.partition(".")
-    rootless = os.stat(socket).st_uid if "name=rootless" in names else None
-    return Daemon(str(info.get("ServerVersion")), (int(major), int(minor)), socket, rootless, "name=userns" in names)
+    rootless = os.stat(path).st_uid if "name=rootless" in names else None
+    ipv6 = os.path.isdir("/proc/sys/net/ipv6/conf/lo")
+    version = str(info.get("ServerVersion"))
+    return Daemon(version, (int(major), int(minor)), path, rootless, "name=userns" in names, ipv6)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import os
 import select
 import struct
 import threading
+from collections.abc import Iterator
 
 HEADER = 8
 _PIECE = 256 * 1024
@@ -31,14 +32,13 @@ class Splitter:
         self._stream = 0
         self._left = 0
 
-    def feed(self, data: memoryview) -> list[tuple[int, memoryview]]:
+    def feed(self, data: memoryview) -> Iterator[tuple[int, memoryview]]:
         """(stream, bytes) for each part, in order; the bytes are views of `data`. Raises BrokenStream."""
-        found: list[tuple[int, memoryview]] = []
         while data:
             if self._left:
                 part = data[: self._left]
-                found.append((self._stream, part))
                 self._left -= len(part)
+                yield self._stream, part
                 data = data[len(part) :]
                 continue
             missing = HEADER - len(self._header)
@@ -49,7 +49,6 @@ class Splitter:
                 self._header.clear()
                 if self._stream not in (_STDOUT, _STDERR) or any(zeros):
                     raise BrokenStream(f"no stream has number {self._stream}")
-        return found
 
 
 class Streams:
