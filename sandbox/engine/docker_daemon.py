@@ -17,6 +17,7 @@ from sandbox.errors import EngineUnavailable, SetupError
 if TYPE_CHECKING:
     from docker.api.client import APIClient
 
+OLDEST = (1, 41)
 DEFAULT = "unix:///var/run/docker.sock"
 _TIMEOUT_S = 60
 _HINT = (
@@ -99,11 +100,18 @@ def _daemon(info: Mapping[str, object], api_version: str, path: str) -> Daemon:
             why="its kernel or runc was built without seccomp",
             fix="use another daemon or --engine bubblewrap",
         )
-    major, _, minor = api_version.partition(".")
+    major, minor = (int(number) for number in api_version.split("."))
+    if (major, minor) < OLDEST:
+        raise SetupError(
+            f"the Docker daemon is too old (API {api_version})",
+            wall="container",
+            why="before API 1.41 it can't give a container a control group namespace of its own",
+            fix="use Docker 20.10 or newer, or --engine bubblewrap",
+        )
     rootless = os.stat(path).st_uid if "name=rootless" in names else None
     ipv6 = os.path.isdir("/proc/sys/net/ipv6/conf/lo")
     version = str(info.get("ServerVersion"))
-    return Daemon(version, (int(major), int(minor)), path, rootless, "name=userns" in names, ipv6)
+    return Daemon(version, (major, minor), path, rootless, "name=userns" in names, ipv6)
 
 
 @contextlib.contextmanager

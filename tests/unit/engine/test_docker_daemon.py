@@ -71,6 +71,11 @@ def test_a_daemon_that_lacks_a_wall_is_refused(tmp_path: Path, change: dict[str,
         _daemon(INFO | change, "1.41", str(tmp_path))
 
 
+def test_a_daemon_without_control_group_namespaces_is_too_old(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="too old"):
+        _daemon(INFO, "1.40", str(tmp_path))
+
+
 def test_rootless_and_remapped_daemons_are_told_apart(tmp_path: Path) -> None:
     plain = _daemon(INFO, "1.41", str(tmp_path))
     assert (plain.api, plain.rootless_uid, plain.remapped) == ((1, 41), None, False)
