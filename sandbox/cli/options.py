@@ -15,6 +15,7 @@ class Settings:
 
     engine: str = "auto"
     runtime: str = ""
+    image: str = ""
     deny: str = "high"
     on_violation: str = "kill"
     allow_env: tuple[str, ...] = ()
@@ -105,6 +106,12 @@ def _runtime(text: str) -> str:
     return text
 
 
+def _image(text: str) -> str:
+    if not text or text.startswith("-") or not text.isascii() or not text.isprintable() or " " in text:
+        raise UsageError(f"{text!r} is not the name of an image", hint="see: docker images")
+    return text
+
+
 def _switch(text: str) -> bool:
     if text.lower() in ("", "1", "true", "yes"):
         return True
@@ -121,6 +128,7 @@ OPTIONS: tuple[Option, ...] = (
         "what makes the container: auto, bubblewrap, docker [auto: the first that can]",
         _choice("auto", "bubblewrap", "docker"),
     ),
+    Option("--image", "image", "REF", "a local Docker image to build in, with its cargo instead of yours", _image),
     Option("--runtime", "runtime", "NAME", "an OCI runtime that the Docker daemon knows by this name", _runtime),
     Option(
         "--deny",

@@ -22,20 +22,21 @@ _TRIAL = (
 )  # fmt: skip
 
 
-def choose(name: str, runtime: str, cache_dir: str) -> Engine:
-    """The engine `name`; `runtime` is for Docker alone.
+def choose(name: str, runtime: str, image: str, cache_dir: str) -> Engine:
+    """The engine `name`; `runtime` and `image` are for Docker alone.
 
     Raises EngineUnavailable when a named engine isn't there, SetupError when `auto` finds none, UsageError for a
-    runtime without Docker.
+    runtime or an image without Docker.
     """
-    if runtime and name == "bubblewrap":
-        raise UsageError("--runtime is for Docker", hint="add --engine docker, or leave --runtime out")
+    only = "--runtime" if runtime else "--image" if image else ""
+    if only and name == "bubblewrap":
+        raise UsageError(f"{only} is for Docker", hint=f"add --engine docker, or leave {only} out")
     if name == "bubblewrap":
         return _bubblewrap("")
     if name == "docker":
-        return _docker(runtime, "")
-    if runtime:
-        return _docker(runtime, f"--runtime {runtime} asks for it")
+        return _docker(runtime, image, "")
+    if only:
+        return _docker(runtime, image, f"{only} asks for it")
     try:
         engine = _bubblewrap("it can put up every wall here")
         _try_bubblewrap(engine.program, cache_dir)
@@ -43,7 +44,7 @@ def choose(name: str, runtime: str, cache_dir: str) -> Engine:
     except SandboxError as error:
         first = error
     try:
-        return _docker("", first.message)
+        return _docker("", "", first.message)
     except SandboxError as second:
         raise SetupError(
             "no engine can put up every wall here",
@@ -59,10 +60,10 @@ def _bubblewrap(why: str) -> Bubblewrap:
     return Bubblewrap(why=why)
 
 
-def _docker(runtime: str, why: str) -> Engine:
+def _docker(runtime: str, image: str, why: str) -> Engine:
     from sandbox.engine.docker import Docker
 
-    return Docker(runtime, why)
+    return Docker(runtime, image, why)
 
 
 def _try_bubblewrap(program: str, cache_dir: str) -> None:

@@ -15,7 +15,7 @@ from sandbox.engine.docker_config import Container, container
 from sandbox.engine.docker_daemon import connect
 from sandbox.engine.docker_stream import Streams
 from sandbox.engine.protocol import EngineInfo
-from sandbox.errors import SetupError
+from sandbox.errors import InternalError, SetupError
 from sandbox.plan.facts import BUILDER
 from sandbox.plan.model import Plan
 from sandbox.resources import profile
@@ -106,18 +106,22 @@ class DockerSession:
 
 
 class Docker:
-    """Engine `docker`. `runtime` is an OCI runtime that the daemon knows by that name, empty for its default.
+    """Engine `docker`. `runtime` is an OCI runtime that the daemon knows by that name, empty for its default; `image`
+    is one that the daemon has, with cargo in it, empty for the host's own system and toolchain.
 
     Raises EngineUnavailable when no daemon answers, SetupError when it can't put up a wall.
     """
 
-    def __init__(self, runtime: str = "", why: str = "") -> None:
+    def __init__(self, runtime: str = "", image: str = "", why: str = "") -> None:
         env = dict(os.environ)
         self._api, self._daemon = connect(env, env.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir)
         self._runtime = runtime
         self._profile = _seccomp_profile()
-        words = f"docker {runtime}" if runtime else f"docker, as {why}" if why else "docker"
-        self.info = EngineInfo("docker", self._daemon.version, words, why)
+        words = f"docker {runtime}".rstrip() + (f" with {image}" if image else "")
+        if why and not (runtime or image):
+            words += f", as {why}"
+        digest = docker_image.digest(self._api, image) if image else ""
+        self.info = EngineInfo("docker", self._daemon.version, words, why, digest)
         docker_leftovers.remove(self._api)
 
     def owner(self, workspace: str) -> tuple[int, int]:
@@ -134,7 +138,9 @@ class Docker:
         import requests
         from docker.errors import DockerException
 
-        archive = docker_image.skeleton(plan)
+        if plan.image != self.info.image:
+            raise InternalError("the plan is for another image")
+        archive = b"" if plan.image else docker_image.skeleton(plan)
         labels = {
             docker_leftovers.OWNER: docker_leftovers.owner(),
             docker_leftovers.PLAN: plan.digest(),
@@ -143,7 +149,7 @@ class Docker:
         wanted = container(
             plan,
             self._daemon,
-            image=docker_image.name(archive),
+            image=plan.image or docker_image.name(archive),
             profile=self._profile,
             labels=labels,
             runtime=self._runtime,
@@ -175,6 +181,8 @@ class Docker:
         try:
             self._api.create_container_from_config(wanted.body, name)  # type: ignore[no-untyped-call]
         except NotFound:
+            if not archive:
+                raise
             docker_image.make(self._api, archive)
             self._api.create_container_from_config(wanted.body, name)  # type: ignore[no-untyped-call]
         return name

@@ -65,6 +65,8 @@ def container(
         raise InternalError("a container that runs crates' code may have no network")
     mounts = effective(plan)
     _refuse_unknown_places(mounts, daemon)
+    if plan.image:
+        _refuse_links(mounts)
     uid, gid = inside_ids(plan, daemon)
     host: dict[str, Any] = {
         "AutoRemove": True,
@@ -210,6 +212,18 @@ def _links(mounts: tuple[Mount, ...]) -> tuple[tuple[str, str], ...]:
             )
         found.append((top.source + mount.target[len(top.target) :], mount.source))
     return tuple(found)
+
+
+def _refuse_links(mounts: tuple[Mount, ...]) -> None:
+    """Only an image that is made for the plan has the plan's symlinks."""
+    for mount in mounts:
+        if mount.kind == "symlink" and holder(mount.target, mounts) is None:
+            raise SetupError(
+                f"a symlink at {mount.target} can't be repeated in an image",
+                wall="host files",
+                why="the image is shown as it is",
+                fix=f"use the real path, {mount.source}, or leave --image out",
+            )
 
 
 def _refuse_unknown_places(mounts: tuple[Mount, ...], daemon: Daemon) -> None:

@@ -1,4 +1,4 @@
-"""The image `host`: an empty root with mount points and links, over which a plan puts this machine's own directories.
+"""Images. `host`: an empty root with mount points and links, over which a plan puts this machine's own directories.
 
 Made here and imported through the API, so that no registry is needed. Its name is the hash of its content.
 """
@@ -11,6 +11,7 @@ import tarfile
 from typing import TYPE_CHECKING
 
 from sandbox.engine.docker_config import effective, holder
+from sandbox.errors import SetupError
 from sandbox.plan.model import Plan
 
 if TYPE_CHECKING:
@@ -53,6 +54,30 @@ def skeleton(plan: Plan) -> bytes:
 def name(archive: bytes) -> str:
     """What the image of these bytes is called: repository and hash."""
     return f"{REPOSITORY}:{hashlib.sha256(archive).hexdigest()[:32]}"
+
+
+def digest(api: APIClient, reference: str) -> str:
+    """The digest of an image of the user's that the daemon has. Raises SetupError for one that can't be used."""
+    from docker.errors import APIError
+
+    try:
+        found = api.inspect_image(reference)  # type: ignore[no-untyped-call]
+    except APIError as error:
+        raise SetupError(
+            f"the Docker daemon has no image {reference!r}",
+            wall="container",
+            why=str(error.explanation or error)[:300],
+            fix="pull or build it first; cargo-sandbox never does",
+        ) from error
+    volumes = (found.get("Config") or {}).get("Volumes") or {}
+    if volumes:
+        raise SetupError(
+            f"the image {reference!r} declares volumes: {', '.join(sorted(volumes))}",
+            wall="host files",
+            why="the daemon would make a writable directory without any limit for each",
+            fix="use an image without VOLUME",
+        )
+    return str(found["Id"])
 
 
 def make(api: APIClient, archive: bytes) -> None:

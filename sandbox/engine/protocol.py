@@ -11,12 +11,14 @@ from sandbox.plan.model import Plan
 @dataclass(frozen=True)
 class EngineInfo:
     """Name and version of an engine, for the record; `words` is its part of the last line of a run, `why` the reason
-    why it was chosen and not another one, if there is one."""
+    why it was chosen and not another one, if there is one. `image` is the digest of the image that system and toolchain
+    come from, empty when they are this machine's own."""
 
     name: str
     version: str
     words: str
     why: str = ""
+    image: str = ""
 
 
 class Session(Protocol):

@@ -39,6 +39,7 @@ def build_plan(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Poli
         allow_write=policy.allow_write,
         seccomp_digest=seccomp_digest,
         guard_digest=host.guard_digest,
+        image=host.image,
         uid=host.uid,
         gid=host.gid,
         withheld_env=withheld,

@@ -25,7 +25,7 @@ class HostFacts:
     """The machine and the user. `homes` are all directories known as a home of the caller (real and symbolic).
 
     `user`, `uid` and `gid` are whose the build is: the caller's, unless the engine gives it to somebody with less
-    rights; then `caller` has the caller's own two ids.
+    rights; then `caller` has the caller's own two ids. With an `image` (see `Plan`) `system` is what that has.
     """
 
     home: str
@@ -40,6 +40,7 @@ class HostFacts:
     memory_bytes: int
     state_dir: str
     caller: tuple[int, int] | None = None
+    image: str = ""
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,8 @@ class Plan:
     runs cargo alone and no code of any crate). `network` keeps the host's network namespace. `owners` charges each
     crate's root source file to its package; `scratch` is the bare scratch folder that all units share, empty when the
     target dir lies in it (a rule for one would then open the other). `uid` and `gid` are, as seen from outside, whose
-    files the command can use.
+    files the command can use. `image` is the digest of an image with the system and the toolchain; without one they are
+    the host's own, among the mounts.
     """
 
     command: tuple[str, ...]
@@ -95,6 +96,7 @@ class Plan:
     require_landlock: int = 1
     seccomp_digest: str = ""
     guard_digest: str = ""
+    image: str = ""
     uid: int = 0
     gid: int = 0
     withheld_env: tuple[str, ...] = ()
@@ -125,6 +127,8 @@ class Plan:
             if self.recorded
             else "  landlock  none",
         ]
+        if self.image:
+            lines.append(f"  image     {self.image}")
         lines += ["  limits"] + [f"    {line}" for line in self.limits.describe()]
         lines += ["  mounts"] + [f"    {mount.describe()}" for mount in self.mounts]
         lines += ["  environment"] + [f"    {name}={value}" for name, value in self.env]

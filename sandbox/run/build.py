@@ -25,7 +25,7 @@ from sandbox.trace import frames
 
 def make_engine(settings: Settings) -> Engine:
     """The engine that the options ask for (see `choose`)."""
-    return choose(settings.engine, settings.runtime, directories(dict(os.environ))[1])
+    return choose(settings.engine, settings.runtime, settings.image, directories(dict(os.environ))[1])
 
 
 def print_plan(words: Sequence[str], settings: Settings) -> int:

@@ -85,6 +85,12 @@ def given_to(facts: HostFacts, uid: int, gid: int) -> HostFacts:
     return replace(facts, user=user, uid=uid, gid=gid, caller=(facts.uid, facts.gid))
 
 
+def in_image(facts: HostFacts, image: str) -> HostFacts:
+    """The same user with the system of an image instead of this machine's."""
+    entries = tuple(SystemEntry(f"/{name}") for name in (*_ROOT, "etc"))
+    return replace(facts, image=image, system=entries) if image else facts
+
+
 def _with_living_agent(env: dict[str, str]) -> dict[str, str]:
     """The environment, without an ssh agent's socket that is not there any more: it can't be mounted."""
     try:

@@ -85,6 +85,7 @@ class Invocation:
                 "machine": system.machine,
                 "engine": f"{engine.info.name} {engine.info.version}".strip(),
                 "engine_reason": engine.info.why,
+                "image": engine.info.image,
                 "guard": self.plan.guard_digest,
             },
         }
@@ -114,7 +115,8 @@ def print_help(words: Sequence[str], settings: Settings, engine: Engine, choose_
     state_dir, cache_dir = host.directories(env)
     binary = guard.find(env)
     facts = host.host_facts(env, str(binary), guard.digest(binary, cache_dir), state_dir)
-    tool = _tool(toolchain.find(args.toolchain, env, Path("/")))
+    facts = host.in_image(facts, engine.info.image)
+    tool, _ = _find_tool(args, env, Path("/"), engine, facts, cache_dir)
     policy = _policy(settings, facts, choose_stdio(False), ())
     prepared = prepare(cache_dir, standard_files(facts.user, facts.uid, facts.gid, facts.home), (facts.uid, facts.gid))
     plan = resolve_plan(
@@ -163,17 +165,25 @@ def _look_around(args: CargoArgs, settings: Settings, engine: Engine, choose_std
     binary = guard.find(env)
     facts = host.host_facts(env, str(binary), guard.digest(binary, cache_dir), state_dir)
     cargo_home = os.path.realpath(find_cargo_home(env, Path(cwd)))
-    chain = toolchain.find(args.toolchain, env, Path(cwd))
-    tool = _tool(chain)
+    facts = host.in_image(facts, engine.info.image)
+    tool, extra_roots = _find_tool(args, env, Path(cwd), engine, facts, cache_dir)
     config = cargo_config.load(Path(cwd), Path(cargo_home), args.config)
     tree = workspace.discover(Path(cwd), args.manifest_path, env, config=config, lockfile_path=args.lockfile_path)
     facts = host.given_to(facts, *engine.owner(str(tree.root)))
-    policy = _policy(settings, facts, choose_stdio(args.verb in _PROGRAM_VERBS), tuple(map(str, chain.extra_roots)))
+    policy = _policy(settings, facts, choose_stdio(args.verb in _PROGRAM_VERBS), extra_roots)
     return _Place(args, env, cwd, cargo_home, state_dir, cache_dir, facts, tool, tree, config, policy)
 
 
-def _tool(chain: toolchain.Toolchain) -> ToolFacts:
-    return ToolFacts(
+def _find_tool(
+    args: CargoArgs, env: dict[str, str], cwd: Path, engine: Engine, facts: HostFacts, cache_dir: str
+) -> tuple[ToolFacts, tuple[str, ...]]:
+    """The toolchain, this machine's or the image's, and further directories that it needs to be shown."""
+    if engine.info.image:
+        from sandbox.run.image import find_toolchain
+
+        return find_toolchain(engine, facts, args.toolchain, cache_dir), ()
+    chain = toolchain.find(args.toolchain, env, cwd)
+    tool = ToolFacts(
         cargo=str(chain.cargo),
         rustc=str(chain.rustc),
         rustdoc=str(chain.rustdoc),
@@ -181,6 +191,7 @@ def _tool(chain: toolchain.Toolchain) -> ToolFacts:
         root=str(chain.root),
         name=chain.name,
     )
+    return tool, tuple(map(str, chain.extra_roots))
 
 
 def _policy(settings: Settings, facts: HostFacts, stdio: Stdio, extra_roots: tuple[str, ...]) -> Policy:

@@ -237,7 +237,7 @@ def test_auto_takes_docker_where_bubblewrap_can_not_make_its_container(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda *_args, **_kwargs: str(broken_bwrap(tmp_path)))
-    engine = choose("auto", "", str(tmp_path / "cache"))
+    engine = choose("auto", "", "", str(tmp_path / "cache"))
     assert engine.info.name == "docker"
     assert "Permission denied" in engine.info.why and engine.info.why in engine.info.words
 

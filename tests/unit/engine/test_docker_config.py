@@ -210,6 +210,15 @@ def test_a_rootless_daemons_user_is_root_inside_and_nobody_else_can_use_it() -> 
         inside_ids(PLAN, replace(OLD, rootless_uid=1001))
 
 
+def test_an_image_by_name_is_shown_as_it_is() -> None:
+    with pytest.raises(SetupError, match="/bin"):
+        asked(replace(PLAN, image="sha256:1"))
+    shown = replace(PLAN, image="sha256:1", mounts=tuple(mount for mount in PLAN.mounts if mount.why != "system"))
+    body = asked(shown).body
+    assert "/usr" not in {mount["Target"] for mount in body["HostConfig"]["Mounts"]}
+    assert body["HostConfig"]["ReadonlyRootfs"]
+
+
 def test_a_runtime_is_passed_on() -> None:
     assert host_config(runtime="runsc")["Runtime"] == "runsc"
     assert "Runtime" not in host_config()

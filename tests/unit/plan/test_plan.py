@@ -12,6 +12,7 @@ from sandbox.errors import SetupError
 from sandbox.plan.build import build_environment, build_plan, guard_settings, role_settings
 from sandbox.plan.check import check
 from sandbox.plan.facts import BuildFacts, HostFacts, Policy, SystemEntry, ToolFacts
+from sandbox.plan.resolve import resolve_plan
 from sandbox.plan.secrets import DECOYS, SECRET_DIRS, SECRET_NAMES, is_within
 
 HOME = "/home/ann"
@@ -164,3 +165,23 @@ def test_no_plan_ever_shows_a_credential_or_lets_writable_places_overlap(
     writable = [m.target for m in shown if m.kind == "rw"]
     assert not any(a != b and (is_within(a, b) or is_within(b, a)) for a in writable for b in writable)
     assert len(writable) == len(set(writable))
+
+
+def test_in_an_image_system_and_toolchain_are_the_images_own() -> None:
+    host = dataclasses.replace(HOST, image="sha256:1")
+    plan = build_plan(host, TOOL, facts(roots=("/usr/src/app",)), Policy(), "sha256:11")
+    assert plan.image == "sha256:1" and plan.digest() != plan_for(facts(roots=("/usr/src/app",))).digest()
+    shown = {mount.target: mount for mount in plan.mounts}
+    assert not {"/usr", "/bin", TOOL.root} & set(shown)
+    assert shown["/usr/src/app"].kind == "ro", "sources lie on this machine, wherever that is"
+
+
+def test_somebody_elses_build_has_their_ids_and_the_resolve_step_the_callers() -> None:
+    host = dataclasses.replace(HOST, uid=60800, gid=60800, caller=(0, 0))
+    build = build_plan(host, TOOL, facts(), Policy(), "sha256:11")
+    assert (build.uid, build.gid) == (60800, 60800)
+    resolve = resolve_plan(
+        host, TOOL, Policy(), command=("/c",), roots=(), files=(), overlay="", workspace="", cargo_home="",
+        prepared=PREPARED, offline=False,
+    )  # fmt: skip
+    assert (resolve.uid, resolve.gid) == (0, 0)
