@@ -6,6 +6,7 @@ import contextlib
 import os
 import pwd
 import secrets
+import signal
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from docker.api.client import APIClient
 
 _LEVEL = "standard"
+_END_S = 2.0
 
 
 class DockerSession:
@@ -36,7 +38,9 @@ class DockerSession:
         self.limit = ""
         self._status: int | None = None
         self._ended = threading.Event()
+        self._broken_off = False
         self._closed = False
+        self._first = -1
         self._plan = plan
         events = api.events(
             since=int(time.time()) - 1, filters={"container": [name], "event": ["die", "oom"]}, decode=True
@@ -47,7 +51,7 @@ class DockerSession:
         self.stdin_fd = os.dup(attached.fileno())
         os.set_blocking(self.stdin_fd, True)  # the SDK's timeouts make it non-blocking
         attached.close()
-        self._streams = Streams(os.dup(self.stdin_fd))
+        self._streams = Streams(os.dup(self.stdin_fd), self._last_words)
         self.stdout_fd, self.stderr_fd = self._streams.stdout_fd, self._streams.stderr_fd
 
     def run(self) -> None:
@@ -56,6 +60,8 @@ class DockerSession:
         if not self._plan.recorded:
             return
         self.pid = int(self._api.inspect_container(self.name)["State"]["Pid"])
+        with contextlib.suppress(OSError):
+            self._first = os.pidfd_open(self.pid)
         if self.pid and not _is_first_process(self.pid) and self.poll() is None:
             raise SetupError(
                 "the Docker daemon runs its containers on another machine",
@@ -69,7 +75,7 @@ class DockerSession:
         import requests
         from docker.errors import DockerException
 
-        status = -9
+        status = None
         with contextlib.suppress(DockerException, requests.RequestException, OSError, ValueError, AttributeError):
             for event in events:
                 if event.get("Action") == "oom":
@@ -79,8 +85,14 @@ class DockerSession:
                     code = int(event["Actor"]["Attributes"].get("exitCode", "255"))
                     status = 128 - code if code > 128 else code
                     break
-        self._status = status
+        self._broken_off = status is None
+        self._status = -signal.SIGKILL if status is None else status
         self._ended.set()
+
+    def _last_words(self) -> str:
+        """What is to be said when the stream has ended. The event that tells why comes at the same time."""
+        self._ended.wait(_END_S)
+        return "the Docker daemon has gone away" if self._broken_off else ""
 
     def poll(self) -> int | None:
         return self._status
@@ -93,8 +105,11 @@ class DockerSession:
         import requests
         from docker.errors import DockerException
 
-        # One that was never started is not removed by its end.
-        if self._status is None:
+        # Its processes outlive a daemon that was killed; one that was never started is not removed by its end.
+        if self._status is None or self._broken_off:
+            if self._first >= 0:
+                with contextlib.suppress(OSError):
+                    signal.pidfd_send_signal(self._first, signal.SIGKILL)
             with contextlib.suppress(DockerException, requests.RequestException):
                 self._api.remove_container(self.name, force=True, v=True)
 
@@ -102,6 +117,9 @@ class DockerSession:
         if not self._closed:
             self._closed = True
             os.close(self.stdin_fd)
+            if self._first >= 0:
+                os.close(self._first)
+                self._first = -1
             self._streams.close()
 
 

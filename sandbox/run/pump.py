@@ -128,6 +128,7 @@ class Pump:
                 if fd == session.stdout_fd:
                     chunk = os.read(fd, _CHUNK)
                     if not chunk:
+                        self._last_errors()
                         return
                     for frame in self._decoder.feed(chunk):
                         self._frame(frame.kind, frame.payload)
@@ -149,6 +150,14 @@ class Pump:
                 self._quit()
             if self._kill_at is not None and self._kill_at.tick():
                 session.kill()
+
+    def _last_errors(self) -> None:
+        """Both streams end together, and why is on the other one."""
+        fd = self._session.stderr_fd
+        os.set_blocking(fd, False)
+        with contextlib.suppress(BlockingIOError):
+            while text := os.read(fd, 4096):
+                self._errors += text[: _MAX_ENGINE_ERRORS - len(self._errors)]
 
     def _frame(self, kind: str, payload: bytes) -> None:
         if kind == "O":
