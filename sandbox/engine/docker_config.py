@@ -214,6 +214,14 @@ def _links(mounts: tuple[Mount, ...]) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
+def _is_text(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _refuse_links(mounts: tuple[Mount, ...]) -> None:
     """Only an image that is made for the plan has the plan's symlinks."""
     for mount in mounts:
@@ -230,6 +238,13 @@ def _refuse_unknown_places(mounts: tuple[Mount, ...], daemon: Daemon) -> None:
     for mount in mounts:
         if any(is_within(mount.target, top) for top in ("/proc", "/sys", "/dev")) or mount.target == "/":
             raise InternalError(f"nothing may be mounted at {mount.target}")
+        if not _is_text(mount.target + mount.source):
+            raise SetupError(
+                f"{mount.target} can't be named to the Docker daemon",
+                wall="secrets" if mount.why in ("masked", "decoy") else "host files",
+                why="its name is not UTF-8, and the daemon's API takes nothing else",
+                fix="rename it, or use --engine bubblewrap",
+            )
         if mount.kind not in ("ro", "rw") or not daemon.socket:
             continue
         if is_within(daemon.socket, mount.source) or is_within(mount.source, daemon.socket):

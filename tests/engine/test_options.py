@@ -83,7 +83,7 @@ def test_json_messages_are_cargos_byte_for_byte(lab: Lab) -> None:
     with_build_dir = plain(
         lab.project({}),
         "build", "-j1", "--message-format", "json", "--manifest-path", str(project.dir / "Cargo.toml"),
-        env={"CARGO_BUILD_BUILD_DIR": str(project.target / ".cargo-sandbox/build")},
+        env={"CARGO_BUILD_BUILD_DIR": str(project.build_dir)},
     )  # fmt: skip
     again = sandboxed(project, "build", "-j1", "--message-format", "json")
     assert again.out == with_build_dir.out

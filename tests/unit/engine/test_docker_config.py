@@ -204,6 +204,13 @@ def test_a_link_within_a_writable_folder_is_made_there_and_one_in_a_home_is_refu
         asked(replace(PLAN, mounts=home))
 
 
+def test_a_place_whose_name_is_no_text_is_refused_and_not_left_unmasked() -> None:
+    masked = Mount("ro", "/srv/app/.env.\udcfe", "/srv/empty", why="masked")
+    with pytest.raises(SetupError, match="Docker daemon") as caught:
+        asked(replace(PLAN, mounts=(*PLAN.mounts, masked)))
+    assert caught.value.wall == "secrets"
+
+
 def test_a_rootless_daemons_user_is_root_inside_and_nobody_else_can_use_it() -> None:
     assert inside_ids(PLAN, replace(OLD, rootless_uid=1000)) == (0, 0)
     with pytest.raises(SetupError, match="rootless"):
