@@ -134,7 +134,6 @@ class Docker:
         env = dict(os.environ)
         self._api, self._daemon = connect(env, env.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir)
         self._runtime = runtime
-        self._profile = _seccomp_profile()
         words = f"docker {runtime}".rstrip() + (f" with {image}" if image else "")
         if why and not (runtime or image):
             words += f", as {why}"
@@ -168,7 +167,7 @@ class Docker:
             plan,
             self._daemon,
             image=plan.image or docker_image.name(archive),
-            profile=self._profile,
+            profile=seccomp_profile(_LEVEL),
             labels=labels,
             runtime=self._runtime,
         )
@@ -215,10 +214,12 @@ class Docker:
             session.close()
 
 
-def _seccomp_profile() -> str:
-    """The outer syscall filter as JSON. The daemon's own default is never used: before Docker 25 it allows io_uring,
-    and sockets of every family."""
-    path = profile(f"seccomp/docker-{_LEVEL}.json")
+def seccomp_profile(level: str) -> str:
+    """The outer syscall filter of a level as JSON.
+
+    The daemon's own default is never used: before Docker 25 it allows io_uring, and sockets of every family.
+    """
+    path = profile(f"seccomp/docker-{level}.json")
     try:
         return path.read_text("utf-8")
     except OSError as error:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.engine import docker_leftovers
+from sandbox.engine.docker import seccomp_profile
 from sandbox.engine.docker_daemon import DEFAULT, _daemon, address, connect
 from sandbox.errors import EngineUnavailable, SetupError
 
@@ -97,3 +98,10 @@ def test_a_container_is_an_orphan_only_when_its_owner_is_certainly_gone() -> Non
 @given(st.text(max_size=60))
 def test_a_label_that_is_not_ours_makes_no_orphan(label: str) -> None:
     assert not docker_leftovers.is_orphan(label)
+
+
+def test_without_our_own_syscall_filter_nothing_is_started() -> None:
+    """The daemon's default is no substitute: before Docker 25 it allows io_uring."""
+    with pytest.raises(SetupError, match="filter") as caught:
+        seccomp_profile("csbench-none")
+    assert caught.value.wall == "kernel surface"
