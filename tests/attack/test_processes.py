@@ -107,7 +107,7 @@ def test_no_other_process_can_be_read_or_traced(arena: Arena) -> None:
             "process_vm_readv",
             "process_vm_writev",
         }
-        assert [event for event in found.select(kind="open", unit=unit) if str(event["path"]) == "/proc/2/mem"]
+        assert [event for event in found.select(kind="open", unit=unit) if str(event["path"]) == f"/proc/{cargo}/mem"]
     assert "CS0106" in found.codes("csbench-script") and "CS0106" in found.codes("csbench-consumer")
 
 
