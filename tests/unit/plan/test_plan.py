@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sandbox.errors import SetupError
 from sandbox.plan.build import build_environment, build_plan, guard_settings, role_settings
 from sandbox.plan.check import check
-from sandbox.plan.facts import BuildFacts, HostFacts, Policy, SystemEntry, ToolFacts
+from sandbox.plan.facts import BUILDER, BuildFacts, HostFacts, Policy, SystemEntry, ToolFacts
 from sandbox.plan.resolve import resolve_plan
 from sandbox.plan.secrets import DECOYS, SECRET_DIRS, SECRET_NAMES, is_within
 
@@ -174,6 +174,14 @@ def test_in_an_image_system_and_toolchain_are_the_images_own() -> None:
     shown = {mount.target: mount for mount in plan.mounts}
     assert not {"/usr", "/bin", TOOL.root} & set(shown)
     assert shown["/usr/src/app"].kind == "ro", "sources lie on this machine, wherever that is"
+
+
+def test_builds_that_share_a_user_do_not_share_a_limit_of_processes() -> None:
+    def limited(uid: int) -> bool:
+        plan = dataclasses.replace(plan_for(facts()), uid=uid)
+        return any(key == "rlimit" and value.startswith(b"nproc=") for key, value in guard_settings(plan, b""))
+
+    assert limited(1000) and not limited(BUILDER)
 
 
 def test_somebody_elses_build_has_their_ids_and_the_resolve_step_the_callers() -> None:
