@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sandbox.plan.facts import BUILDER
 from sandbox.trace.reader import RunReader
 from sandbox.trace.store import RunStore
 from tests.screen import Terminal
@@ -66,9 +67,13 @@ def me() -> User:
 
 @dataclass(slots=True)
 class Lab:
-    """The folder of one test session. `cache` is shared: what is asked of the toolchain is asked once."""
+    """The folder of one test session. `cache` is shared: what is asked of the toolchain is asked once.
+
+    `engine` makes the containers of all its projects; CARGO_SANDBOX_TEST_ENGINE names another one than `auto`.
+    """
 
     base: Path
+    engine: str = field(default_factory=lambda: os.environ.get("CARGO_SANDBOX_TEST_ENGINE", "auto"))
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(10**9)))
     made: list[Project] = field(default_factory=list)
 
@@ -132,6 +137,12 @@ class Project:
     @property
     def target(self) -> Path:
         return self.dir / "target"
+
+    @property
+    def build_dir(self) -> Path:
+        """Where its intermediates lie. Under Docker root's build is somebody else's, and has a build dir of its own."""
+        other = self.lab.engine == "docker" and self.user.is_root
+        return self.target / ".cargo-sandbox" / (f"build-{BUILDER}" if other else "build")
 
     @property
     def state(self) -> Path:
@@ -432,6 +443,7 @@ def _command(
         "XDG_CACHE_HOME": project.env.get("XDG_CACHE_HOME", str(cache)),
         "XDG_STATE_HOME": str(project.state),
         "CARGO_SANDBOX_DEBUG": "1",
+        "CARGO_SANDBOX_ENGINE": project.lab.engine,
         "CARGO_SANDBOX_TEST_GUARD": str(guard_binary()),
     }
     # -P: the project may have a folder named `sandbox`, and `-m` would look there first.

@@ -14,6 +14,8 @@ class Settings:
     """What the options say. Sizes are bytes, times seconds; `None` means not given."""
 
     engine: str = "auto"
+    runtime: str = ""
+    image: str = ""
     deny: str = "high"
     on_violation: str = "kill"
     allow_env: tuple[str, ...] = ()
@@ -101,6 +103,18 @@ def _directory(text: str) -> str:
     return os.path.normpath("/" + text.lstrip("/"))
 
 
+def _runtime(text: str) -> str:
+    if not text.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        raise UsageError(f"{text!r} is not the name of a runtime", hint="see: docker info")
+    return text
+
+
+def _image(text: str) -> str:
+    if not text or text.startswith("-") or not text.isascii() or not text.isprintable() or " " in text:
+        raise UsageError(f"{text!r} is not the name of an image", hint="see: docker images")
+    return text
+
+
 def _switch(text: str) -> bool:
     if text.lower() in ("", "1", "true", "yes"):
         return True
@@ -110,7 +124,15 @@ def _switch(text: str) -> bool:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("--engine", "engine", "NAME", "what makes the container: auto, bubblewrap", _choice("auto", "bubblewrap")),
+    Option(
+        "--engine",
+        "engine",
+        "NAME",
+        "what makes the container: auto, bubblewrap, docker [auto: the first that can]",
+        _choice("auto", "bubblewrap", "docker"),
+    ),
+    Option("--image", "image", "REF", "a local Docker image to build in, with its cargo instead of yours", _image),
+    Option("--runtime", "runtime", "NAME", "an OCI runtime that the Docker daemon knows by this name", _runtime),
     Option(
         "--deny",
         "deny",

@@ -13,7 +13,7 @@ from sandbox.errors import EngineUnavailable, SetupError
 from sandbox.plan.model import Mount, Plan
 from sandbox.plan.mounts import GUARD
 
-_HINT = (
+HINT = (
     "install it (Debian, Ubuntu: apt install bubblewrap); where unprivileged user namespaces are restricted "
     "(Ubuntu 24.04), allow bwrap by its AppArmor profile bwrap-userns-restrict or run as root"
 )
@@ -39,6 +39,7 @@ class BubblewrapSession:
         assert process.stdin and process.stdout and process.stderr
         self._process = process
         self.pid = process.pid
+        self.limit = ""
         self.stdin_fd = process.stdin.fileno()
         self.stdout_fd = process.stdout.fileno()
         self.stderr_fd = process.stderr.fileno()
@@ -70,17 +71,21 @@ class BubblewrapSession:
 class Bubblewrap:
     """Engine `bubblewrap`. `program` is the path of bwrap; found on PATH when not given."""
 
-    def __init__(self, program: str | None = None) -> None:
+    def __init__(self, program: str | None = None, why: str = "") -> None:
         found = program or shutil.which("bwrap", path=_search_path())
         if found is None:
-            raise EngineUnavailable("bubblewrap is not installed", hint=_HINT)
+            raise EngineUnavailable("bubblewrap is not installed", hint=HINT)
         self.program = found
-        self.info = EngineInfo("bubblewrap", "", "bubblewrap")
+        self.info = EngineInfo("bubblewrap", "", "bubblewrap", why)
 
     def version(self) -> str:
         """What `bwrap --version` says."""
         done = subprocess.run([self.program, "--version"], capture_output=True, check=False)
         return done.stdout.decode("ascii", "replace").strip().removeprefix("bubblewrap ")
+
+    def owner(self, workspace: str) -> tuple[int, int]:
+        """The caller, whose id the container keeps (root's too, without its powers)."""
+        return os.getuid(), os.getgid()
 
     def start(self, plan: Plan) -> BubblewrapSession:
         words = list(_arguments(plan))

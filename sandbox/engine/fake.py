@@ -14,6 +14,7 @@ class FakeSession:
 
     def __init__(self, frames: bytes, status: int, errors: bytes) -> None:
         self.pid = os.getpid()
+        self.limit = ""
         self.received = bytearray()
         self._status = status
         self._killed = False
@@ -72,6 +73,9 @@ class FakeEngine:
         self.plans: list[Plan] = []
         self.sessions: list[FakeSession] = []
         self._frames, self._status, self._errors = frames, status, errors
+
+    def owner(self, workspace: str) -> tuple[int, int]:
+        return os.getuid(), os.getgid()
 
     def start(self, plan: Plan) -> FakeSession:
         self.plans.append(plan)

@@ -10,21 +10,28 @@ from sandbox.plan.model import Plan
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """Name and version of an engine, for the record; `words` is its part of the last line of a run."""
+    """Name and version of an engine, for the record; `words` is its part of the last line of a run, `why` the reason
+    why it was chosen and not another one, if there is one. `image` is the digest of the image that system and toolchain
+    come from, empty when they are this machine's own."""
 
     name: str
     version: str
     words: str
+    why: str = ""
+    image: str = ""
 
 
 class Session(Protocol):
     """A started container. `stdin_fd` takes frames to the guard (or the command's input), `stdout_fd` gives frames
-    from it, `stderr_fd` is the engine's own error output, at most a few lines."""
+    from it, `stderr_fd` is the engine's own error output, at most a few lines. `pid` is the process whose descendants
+    are the container's, 0 when it is not known. `limit` becomes a sentence when the build has hit a limit of the plan
+    that the engine itself enforces."""
 
     stdin_fd: int
     stdout_fd: int
     stderr_fd: int
     pid: int
+    limit: str
 
     def poll(self) -> int | None:
         """Exit status if it has ended: the code, or minus the signal."""
@@ -43,6 +50,9 @@ class Engine(Protocol):
     """Starts plans. Raises EngineUnavailable if it can't run here, SetupError if a wall can't be put up."""
 
     info: EngineInfo
+
+    def owner(self, workspace: str) -> tuple[int, int]:
+        """User and group, as seen from outside, whose files a build of this workspace can use."""
 
     def start(self, plan: Plan) -> Session:
         """Start the plan's container."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os.path
 
 from sandbox.plan import env as environment
-from sandbox.plan.facts import BuildFacts, HostFacts, Policy, ToolFacts
+from sandbox.plan.facts import BUILDER, BuildFacts, HostFacts, Policy, ToolFacts
 from sandbox.plan.model import Plan
 from sandbox.plan.mounts import GUARD, ROLES, RUSTDOC, SCRATCH, build_mounts
 from sandbox.plan.seccomp import Filter
@@ -45,6 +45,9 @@ def build_plan(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Poli
         seccomp_level=policy.seccomp,
         seccomp_digest=filter_digest,
         guard_digest=host.guard_digest,
+        image=host.image,
+        uid=host.uid,
+        gid=host.gid,
         withheld_env=withheld,
         private_env=environment.by_hand(env, policy.allow_env),
         removed_walls=policy.removed_walls,
@@ -132,8 +135,9 @@ def guard_settings(plan: Plan, calls: Filter) -> list[tuple[str, bytes]]:
     ]
     if limits.file_bytes:
         pairs.append(("rlimit", f"fsize={limits.file_bytes}:{limits.file_bytes}".encode()))
-    if limits.processes:
-        pairs.append(("rlimit", f"nproc={limits.processes}:{limits.processes}".encode()))
+    # All builds of root's under Docker share that user, and the kernel counts per user; a control group limits each.
+    if limits.processes and plan.uid != BUILDER:
+        pairs.append(("rlimit", f"nproc={limits.most_processes()}:{limits.most_processes()}".encode()))
     pairs += [("quiet", raw(f"{role}\t{prefix}")) for role, prefix in plan.quiet]
     pairs += [("loud", raw(mount.target)) for mount in plan.mounts if mount.why in ("decoy", "masked")]
     pairs += [("package", raw("\t".join(owner))) for owner in plan.owners]

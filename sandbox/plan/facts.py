@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 
 from sandbox.plan.model import Limits, Stdio
 
+BUILDER = 60800
+"""User and group of a build that root starts in a tree of root's own, under an engine that can give it to somebody:
+no system gives these ids to anybody (systemd's table of uids leaves 60578 to 61183 unused)."""
+
 
 @dataclass(frozen=True)
 class SystemEntry:
@@ -18,7 +22,11 @@ class SystemEntry:
 
 @dataclass(frozen=True)
 class HostFacts:
-    """The machine and the caller. `homes` are all directories known as a home of this user (real and symbolic)."""
+    """The machine and the user. `homes` are all directories known as a home of the caller (real and symbolic).
+
+    `user`, `uid` and `gid` are whose the build is: the caller's, unless the engine gives it to somebody with less
+    rights; then `caller` has the caller's own two ids. With an `image` (see `Plan`) `system` is what that has.
+    """
 
     home: str
     homes: tuple[str, ...]
@@ -31,6 +39,8 @@ class HostFacts:
     guard_digest: str
     memory_bytes: int
     state_dir: str
+    caller: tuple[int, int] | None = None
+    image: str = ""
 
 
 @dataclass(frozen=True)

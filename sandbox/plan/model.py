@@ -48,6 +48,10 @@ class Limits:
     open_files: int = 8192
     tmp_bytes: int = 0
 
+    def most_processes(self) -> int:
+        """Where the kernel says no. A little above `processes`, so that the watchdog sees it broken and says so."""
+        return self.processes and self.processes + self.processes // 4 + 64
+
     def describe(self) -> list[str]:
         """One line a limit."""
         return [f"{name} = {value}" for name, value in vars(self).items()]
@@ -73,7 +77,9 @@ class Plan:
     runs cargo alone and no code of any crate). `network` keeps the host's network namespace. `owners` charges each
     crate's root source file to its package; `scratch` is the bare scratch folder that all units share, empty when the
     target dir lies in it (a rule for one would then open the other). `private_env` names the variables whose values
-    stand neither in `describe` nor in `to_json` (so `digest` does not tell them apart).
+    stand neither in `describe` nor in `to_json` (so `digest` does not tell them apart). `uid` and `gid` are, as seen
+    from outside, whose files the command can use. `image` is the digest of an image with the system and the toolchain;
+    without one they are the host's own, among the mounts.
     """
 
     command: tuple[str, ...]
@@ -95,6 +101,9 @@ class Plan:
     seccomp_level: str = "standard"
     seccomp_digest: str = ""
     guard_digest: str = ""
+    image: str = ""
+    uid: int = 0
+    gid: int = 0
     withheld_env: tuple[str, ...] = ()
     private_env: tuple[str, ...] = ()
     dropped_config: tuple[str, ...] = ()
@@ -122,6 +131,7 @@ class Plan:
             f"plan {self.digest()[:23]}",
             f"  command   {' '.join(self.command)}",
             f"  directory {self.cwd}",
+            f"  user      {self.uid}:{self.gid}",
             f"  network   {'host (resolve: cargo only, no crate code)' if self.network else 'none, loopback only'}",
             f"  recorded  {'yes, guard ' + self.guard_digest[:19] if self.recorded else 'no'}",
             f"  seccomp   {self.seccomp_digest[:19] + ' ' + self.seccomp_level if self.seccomp_digest else 'none'}",
@@ -129,6 +139,8 @@ class Plan:
             if self.recorded
             else "  landlock  none",
         ]
+        if self.image:
+            lines.append(f"  image     {self.image}")
         lines += ["  limits"] + [f"    {line}" for line in self.limits.describe()]
         lines += ["  mounts"] + [f"    {mount.describe()}" for mount in self.mounts]
         lines += ["  environment"] + [f"    {name}={value}" for name, value in self._shown_env()]

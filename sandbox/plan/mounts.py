@@ -22,6 +22,7 @@ def base(host: HostFacts, limits: Limits, prepared: str) -> list[Mount]:
         if entry.link
         else Mount("ro", entry.path, entry.path, why="system")
         for entry in host.system
+        if not host.image
     ]
     mounts += [
         Mount("ro", f"/etc/{name}", f"{prepared}/etc/{name}", why="made for the build")
@@ -63,7 +64,7 @@ def build_mounts(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Po
     if build.cargo_home != f"{host.home}/.cargo":
         decoy = f"{build.prepared}/decoys/.cargo/credentials.toml"
         mounts.append(Mount("ro", f"{build.cargo_home}/credentials.toml", decoy, mode=0o600, why="decoy"))
-    if not in_system(tool.root, host):
+    if not host.image and not in_system(tool.root, host):
         mounts.append(Mount("ro", tool.root, tool.root, why="toolchain"))
     seen = {mount.target for mount in mounts}
     mounts += [
@@ -92,8 +93,8 @@ def build_mounts(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Po
 
 
 def in_system(path: str, host: HostFacts) -> bool:
-    """Whether a path is visible already because it is part of the system directories."""
-    return any(not entry.link and is_within(path, entry.path) for entry in host.system)
+    """Whether a path of the host is visible already because it is part of the system directories."""
+    return not host.image and any(not entry.link and is_within(path, entry.path) for entry in host.system)
 
 
 def outermost(paths: tuple[str, ...]) -> tuple[str, ...]:

@@ -56,6 +56,7 @@ def resolve_plan(
         "GIT_TERMINAL_PROMPT": "0",
         "LANG": "C.UTF-8",
     }
+    uid, gid = host.caller or (host.uid, host.gid)
     return Plan(
         command=command,
         cwd="/",
@@ -66,6 +67,9 @@ def resolve_plan(
         limits=Limits(wall_s=policy.limits.wall_s),
         recorded=False,
         network=not offline,
+        image=host.image,
+        uid=uid,
+        gid=gid,
         dropped_config=dropped,
     )
 
@@ -88,7 +92,7 @@ def _mounts(
     mounts = [m for m in base(host, policy.limits, prepared) if offline or m.target not in generated]
     if not offline:
         mounts += [Mount("ro", path, path, why="name resolution") for path in generated]
-    if not in_system(tool.root, host):
+    if not host.image and not in_system(tool.root, host):
         mounts.append(Mount("ro", tool.root, tool.root, why="toolchain"))
     mounts += [Mount("ro", f"{CONFIG_FOLDER}/{name}", f"{prepared}/{name}", why="safe subset") for name in configs]
     shown = outermost(roots + policy.allow_read)

@@ -13,11 +13,12 @@ from collections.abc import Sequence
 
 from sandbox.cli.options import Settings
 from sandbox.doctor.standing import demand
+from sandbox.engine.choose import choose
 from sandbox.engine.protocol import Engine, Session
-from sandbox.errors import EngineUnavailable
 from sandbox.plan import seccomp
 from sandbox.plan.build import guard_settings
 from sandbox.plan.model import Plan
+from sandbox.run.host import directories
 from sandbox.run.invocation import prepare_invocation, print_help
 from sandbox.run.ledger import prepare_ledger
 from sandbox.run.stdio import choose_stdio
@@ -26,20 +27,16 @@ from sandbox.run.tier import tier_of
 from sandbox.trace import frames
 
 
-def make_engine(name: str) -> Engine:
-    """The engine by its name. Raises EngineUnavailable."""
-    from sandbox.engine.bubblewrap import Bubblewrap
-
-    if name in ("auto", "bubblewrap"):
-        return Bubblewrap()
-    raise EngineUnavailable(f"no engine {name!r} here", hint="use --engine bubblewrap")
+def make_engine(settings: Settings) -> Engine:
+    """The engine that the options ask for (see `choose`)."""
+    return choose(settings.engine, settings.runtime, settings.image, directories(dict(os.environ))[1])
 
 
 def print_plan(words: Sequence[str], settings: Settings) -> int:
     """`cargo-sandbox plan VERB …`: resolve, plan, print; run nothing of the project and make no target dir."""
     from sandbox.report.render import render_untrusted
 
-    invocation = prepare_invocation(words, settings, make_engine(settings.engine), choose_stdio, create=False)
+    invocation = prepare_invocation(words, settings, make_engine(settings), choose_stdio, create=False)
     for line in invocation.plan.describe():
         print(render_untrusted(line, 10_000))
     return 0
@@ -50,7 +47,7 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
     from sandbox.cargo.args import split
 
     started = time.monotonic()
-    engine = engine or make_engine(settings.engine)
+    engine = engine or make_engine(settings)
     if split(words).help:
         return print_help(words, settings, engine, choose_stdio)
     if settings.strict:

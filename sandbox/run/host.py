@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import stat
+from dataclasses import replace
 
 from sandbox.errors import SetupError
 from sandbox.plan.facts import HostFacts, SystemEntry
@@ -71,6 +72,23 @@ def host_facts(env: dict[str, str], guard: str, guard_digest: str, state_dir: st
         memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         state_dir=state_dir,
     )
+
+
+def given_to(facts: HostFacts, uid: int, gid: int) -> HostFacts:
+    """The same machine, with the build somebody else's than the caller's (see `Engine.owner`)."""
+    if (uid, gid) == (facts.uid, facts.gid):
+        return facts
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        user = "builder"
+    return replace(facts, user=user, uid=uid, gid=gid, caller=(facts.uid, facts.gid))
+
+
+def in_image(facts: HostFacts, image: str) -> HostFacts:
+    """The same user with the system of an image instead of this machine's."""
+    entries = tuple(SystemEntry(f"/{name}") for name in (*_ROOT, "etc"))
+    return replace(facts, image=image, system=entries) if image else facts
 
 
 def _with_living_agent(env: dict[str, str]) -> dict[str, str]:

@@ -31,6 +31,7 @@ from sandbox.plan.model import Limits, Plan, Stdio
 from sandbox.plan.resolve import resolve_plan
 from sandbox.plan.secrets import is_within
 from sandbox.run import dotenv, host, target, test_hooks
+from sandbox.run.ownership import check_readable, open_packages
 from sandbox.run.prepared import home_config_files, prepare, standard_files
 from sandbox.run.resolve import Request, ToolIdentity, identify, resolve
 
@@ -56,7 +57,10 @@ class Invocation:
         """Let tests find the workspace's programs beside themselves; the build dir must be ours by now."""
         if self.args.verb in ("test", "bench"):
             plan, names = self.plan, self.facts.binaries
-            target.show_programs(plan.build_dir, plan.target_dir, _profile_dir(self.args), self.args.targets, names)
+            owner = plan.uid, plan.gid
+            target.show_programs(
+                plan.build_dir, plan.target_dir, _profile_dir(self.args), self.args.targets, names, owner
+            )
 
     @property
     def json_messages(self) -> bool:
@@ -82,6 +86,8 @@ class Invocation:
                 "kernel": system.release,
                 "machine": system.machine,
                 "engine": f"{engine.info.name} {engine.info.version}".strip(),
+                "engine_reason": engine.info.why,
+                "image": engine.info.image,
                 "guard": self.plan.guard_digest,
             },
         }
@@ -111,9 +117,10 @@ def print_help(words: Sequence[str], settings: Settings, engine: Engine, choose_
     state_dir, cache_dir = host.directories(env)
     binary = guard.find(env)
     facts = host.host_facts(env, str(binary), guard.digest(binary, cache_dir), state_dir)
-    tool = _tool(toolchain.find(args.toolchain, env, Path("/")))
+    facts = host.in_image(facts, engine.info.image)
+    tool, _ = _find_tool(args, env, Path("/"), engine, facts, cache_dir)
     policy = _policy(settings, facts, choose_stdio(False), ())
-    prepared = prepare(cache_dir, standard_files(facts.user, facts.uid, facts.gid, facts.home))
+    prepared = prepare(cache_dir, standard_files(facts.user, facts.uid, facts.gid, facts.home), (facts.uid, facts.gid))
     plan = resolve_plan(
         facts, tool, policy, command=(tool.cargo, args.verb, "--help"), roots=(), files=(), overlay="", workspace="",
         cargo_home="", prepared=prepared, offline=True,
@@ -140,35 +147,41 @@ def prepare_invocation(
     """
     args = cargo_args.split(words)
     _refuse_what_writes_sources(args)
-    place = _look_around(args, settings, choose_stdio)
+    place = _look_around(args, settings, engine, choose_stdio)
+    owner = place.host.uid, place.host.gid
     common = standard_files(place.host.user, place.host.uid, place.host.gid, place.host.home)
-    prepared = prepare(place.cache_dir, common)
+    prepared = prepare(place.cache_dir, common, owner)
     identity = identify(engine, place.host, place.tool, place.policy, prepared, place.cache_dir)
     facts = _resolve(engine, place, identity, common)
     build = _build_facts(place, facts, identity, create)
     files = common | {"roles": role_settings(build, place.tool, place.policy)}
     files |= home_config_files(place.cargo_home)
-    build = replace(build, prepared=prepare(place.cache_dir, files))
+    build = replace(build, prepared=prepare(place.cache_dir, files, owner))
     calls = seccomp.load(level=place.policy.seccomp)
     plan = build_plan(place.host, place.tool, build, place.policy, calls.digest)
     check(plan, place.host.homes, build.prepared)
+    shown = tuple(mount.source for mount in plan.mounts if mount.kind == "ro")
+    folders = (folder for _, _, _, folder in build.owners)
+    open_packages(place.cargo_home, folders, place.cache_dir, place.host.uid)
+    check_readable(shown, tuple(path for path, *_ in build.owners), *owner)
     plan = test_hooks.without_walls(plan, place.env)
     return Invocation(args, plan, facts, place.host, place.tool, identity, place.cargo_home, str(place.tree.root))
 
 
-def _look_around(args: CargoArgs, settings: Settings, choose_stdio: Callable[[bool], Stdio]) -> _Place:
+def _look_around(args: CargoArgs, settings: Settings, engine: Engine, choose_stdio: Callable[[bool], Stdio]) -> _Place:
     env = dict(os.environ)
     cwd = os.path.realpath(os.path.join(_working_directory(), args.directory or ""))
     state_dir, cache_dir = host.directories(env)
     binary = guard.find(env)
     facts = host.host_facts(env, str(binary), guard.digest(binary, cache_dir), state_dir)
     cargo_home = os.path.realpath(find_cargo_home(env, Path(cwd)))
-    chain = toolchain.find(args.toolchain, env, Path(cwd))
-    tool = _tool(chain)
+    facts = host.in_image(facts, engine.info.image)
+    tool, extra_roots = _find_tool(args, env, Path(cwd), engine, facts, cache_dir)
     config = cargo_config.load(Path(cwd), Path(cargo_home), args.config)
     tree = workspace.discover(Path(cwd), args.manifest_path, env, config=config, lockfile_path=args.lockfile_path)
     _see_that_they_are_there(settings.allow_read)
-    policy = _policy(settings, facts, choose_stdio(args.verb in _PROGRAM_VERBS), tuple(map(str, chain.extra_roots)))
+    facts = host.given_to(facts, *engine.owner(str(tree.root)))
+    policy = _policy(settings, facts, choose_stdio(args.verb in _PROGRAM_VERBS), extra_roots)
     return _Place(args, env, cwd, cargo_home, state_dir, cache_dir, facts, tool, tree, config, policy)
 
 
@@ -187,8 +200,16 @@ def _see_that_they_are_there(shown: Sequence[str]) -> None:
             raise UsageError(f"--allow-read {path}: there is no such directory", hint="name one that exists")
 
 
-def _tool(chain: toolchain.Toolchain) -> ToolFacts:
-    return ToolFacts(
+def _find_tool(
+    args: CargoArgs, env: dict[str, str], cwd: Path, engine: Engine, facts: HostFacts, cache_dir: str
+) -> tuple[ToolFacts, tuple[str, ...]]:
+    """The toolchain, this machine's or the image's, and further directories that it needs to be shown."""
+    if engine.info.image:
+        from sandbox.run.image import find_toolchain
+
+        return find_toolchain(engine, facts, args.toolchain, cache_dir), ()
+    chain = toolchain.find(args.toolchain, env, cwd)
+    tool = ToolFacts(
         cargo=str(chain.cargo),
         rustc=str(chain.rustc),
         rustdoc=str(chain.rustdoc),
@@ -196,6 +217,7 @@ def _tool(chain: toolchain.Toolchain) -> ToolFacts:
         root=str(chain.root),
         name=chain.name,
     )
+    return tool, tuple(map(str, chain.extra_roots))
 
 
 def _policy(settings: Settings, facts: HostFacts, stdio: Stdio, extra_roots: tuple[str, ...]) -> Policy:
@@ -245,7 +267,7 @@ def _resolve(engine: Engine, place: _Place, identity: ToolIdentity, common: dict
         stamps=(*map(str, tree.manifests), *map(str, place.config.files), f"{place.cargo_home}/registry"),
         platforms=tuple(dict.fromkeys(name for name in triples if name)),
         cargo_home=place.cargo_home,
-        prepared=prepare(place.cache_dir, common | configs),
+        prepared=prepare(place.cache_dir, common | configs, (place.host.uid, place.host.gid)),
         locked=args.locked or args.frozen,
         offline=args.offline or args.frozen or place.env.get("CARGO_NET_OFFLINE") == "true",
         quiet=args.quiet,
@@ -273,10 +295,11 @@ def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity, create: bo
             why="build.build-dir came with cargo 1.91",
             fix="leave out --target-dir (artifacts are below target/.cargo-sandbox/build) or update the toolchain",
         )
-    real_target = target.open_target(wanted, workspace_root, place.host.homes, place.cargo_home, by_user, create)
+    owner = place.host.uid, place.host.gid
+    real_target = target.open_target(wanted, workspace_root, place.host.homes, place.cargo_home, by_user, owner, create)
     target.keep_away(real_target, (place.state_dir, place.cache_dir))
     _see_that_it_can_be_written(place.policy.allow_write, real_target)
-    build_dir = target.build_dir(real_target, create)
+    build_dir = target.build_dir(real_target, owner, create)
     roots = _roots(place)
     changed, workspace_wrapper, env = _as_cargo_gets_it(args, tool)
     settings = [f"build.build-dir={_toml_string(build_dir)}"]

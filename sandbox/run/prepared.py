@@ -69,14 +69,18 @@ def _without_secrets(table: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def prepare(cache_dir: str, files: Mapping[str, bytes]) -> str:
+def prepare(cache_dir: str, files: Mapping[str, bytes], owner: tuple[int, int]) -> str:
     """Write `files` (path -> content) into a folder named by their digest and return it.
 
+    Decoys can be read by the user and group `owner` alone, as the real files could.
     Raises SetupError when the cache can't be written.
     """
     digest = hashlib.sha256()
     for name in sorted(files):
         digest.update(name.encode() + b"\0" + hashlib.sha256(files[name]).digest())
+    other = os.geteuid() == 0 and owner[0] != 0
+    if other:
+        digest.update(repr(owner).encode())
     top = os.path.join(cache_dir, "prepared")
     folder = os.path.join(top, digest.hexdigest()[:32])
     if os.path.isdir(folder):
@@ -93,6 +97,8 @@ def prepare(cache_dir: str, files: Mapping[str, bytes]) -> str:
             with open(path, "wb") as out:
                 out.write(content)
             os.chmod(path, 0o644 if not name.startswith("decoys/") else 0o600)
+            if other and name.startswith("decoys/"):
+                os.chown(path, *owner)
         try:
             os.rename(fresh, folder)
         except OSError:

@@ -172,7 +172,7 @@ class Pump:
         return bool(text)
 
     def _keep_limits(self) -> None:
-        broken = self._watchdog.tick()
+        broken = self._watchdog.tick() or self._session.limit
         if broken and not self._ending.limit and self._ending.exit is None:
             self._ending.limit = broken
             self._quit()

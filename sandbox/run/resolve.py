@@ -80,7 +80,9 @@ def identify(
 ) -> ToolIdentity:
     """Ask the toolchain in a container without network or project, once for each version of its files."""
     key = _stamp((tool.cargo, tool.rustc, os.path.realpath(tool.rustc)))
-    path = os.path.join(cache, "toolchains", hashlib.sha256(f"{tool.cargo}\0{key}".encode()).hexdigest()[:24])
+    path = os.path.join(
+        cache, "toolchains", hashlib.sha256(f"{tool.cargo}\0{key}\0{host.image}".encode()).hexdigest()[:24]
+    )
     with contextlib.suppress(OSError, ValueError, TypeError), open(path, encoding="utf-8") as stored:
         return ToolIdentity(**json.load(stored))
     from sandbox.run.capture import capture
@@ -103,7 +105,7 @@ def identify(
         answers.append(done.out.decode("utf-8", "replace"))
     fields = dict(line.partition(": ")[::2] for line in answers[1].splitlines() if ": " in line)
     identity = ToolIdentity(answers[0].strip(), answers[1].splitlines()[0], fields.get("host", ""))
-    _store(path, json.dumps({"cargo": identity.cargo, "rustc": identity.rustc, "host": identity.host}))
+    store(path, json.dumps({"cargo": identity.cargo, "rustc": identity.rustc, "host": identity.host}))
     return identity
 
 
@@ -115,14 +117,14 @@ def resolve(engine: Engine, host: HostFacts, tool: ToolFacts, policy: Policy, re
     _see_that_it_is_text(request.manifest)
     name = hashlib.sha256(os.fsencode("\0".join((request.manifest, *request.platforms)))).hexdigest()[:24]
     path = os.path.join(cache, "facts", name)
-    key = _facts_key(tool, request)
+    key = _facts_key(host, tool, request)
     stored = _load(path, key)
     if stored is not None:
         return stored
     with _notice(request.quiet):
         done = _run_cargo(engine, host, tool, policy, request)
     facts = Facts.from_metadata(done.out)
-    _store(path, f"{_facts_key(tool, request)}\n{facts.to_json()}")
+    store(path, f"{_facts_key(host, tool, request)}\n{facts.to_json()}")
     return facts
 
 
@@ -319,9 +321,11 @@ def _entries(workspace: str) -> Iterator[SystemEntry]:
             yield SystemEntry(entry.name)
 
 
-def _facts_key(tool: ToolFacts, request: Request) -> str:
+def _facts_key(host: HostFacts, tool: ToolFacts, request: Request) -> str:
     stamps = _stamp((request.lock_file, *request.stamps)) + "".join(map(_targets, request.layout))
-    text = "\0".join((tool.cargo, request.workspace, request.cargo_home, request.prepared, *request.platforms, stamps))
+    text = "\0".join(
+        (host.image, tool.cargo, request.workspace, request.cargo_home, request.prepared, *request.platforms, stamps)
+    )
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -361,7 +365,7 @@ def _load(path: str, key: str) -> Facts | None:
     return facts
 
 
-def _store(path: str, text: str) -> None:
+def store(path: str, text: str) -> None:
     """Keep for the next time; a cache that can't be written only costs time."""
     with contextlib.suppress(OSError):
         folder = _folder(os.path.dirname(path))

@@ -7,7 +7,9 @@ import errno
 import os
 
 from sandbox.errors import SetupError
+from sandbox.plan.facts import BUILDER
 from sandbox.plan.secrets import is_within, secret_reason
+from sandbox.run.ownership import hand_over
 
 BUILD_FOLDER = ".cargo-sandbox"
 # The system's folders. There, as in hidden folders and those for programs, a file is obeyed because of its place.
@@ -25,9 +27,16 @@ _TAG_FILE = _TAG + (
 
 
 def open_target(
-    path: str, workspace: str, homes: tuple[str, ...], cargo_home: str, by_user: bool, create: bool = True
+    path: str,
+    workspace: str,
+    homes: tuple[str, ...],
+    cargo_home: str,
+    by_user: bool,
+    owner: tuple[int, int],
+    create: bool = True,
 ) -> str:
-    """The target dir's real path, made if need be (and if `create`).
+    """The target dir's real path, made if need be (and if `create`); `owner` (user and group of the build) may write
+    there then.
 
     Unless the user named it (`by_user`), it is the project that chose it: `target` in the workspace is good as it is;
     any other directory must be new, empty or marked by cargo as a cache (CACHEDIR.TAG), and may not lie where files are
@@ -60,7 +69,9 @@ def open_target(
             _mark(real)
     except OSError as error:
         raise _refuse(path, real, error.strerror or "it can't be created") from error
-    if not os.access(real, os.W_OK | os.X_OK) or not _writable(real):
+    if create:
+        hand_over(real, *owner, given=(BUILDER,) if owner[0] == 0 else (0, BUILDER), skip=BUILD_FOLDER)
+    if not os.access(real, os.W_OK | os.X_OK) or not _writable(real, owner):
         raise _refuse(path, real, "it can't be written by this user inside the container")
     return real
 
@@ -78,16 +89,19 @@ def keep_away(target: str, own: tuple[str, ...]) -> None:
             )
 
 
-def build_dir(target: str, create: bool = True) -> str:
+def build_dir(target: str, owner: tuple[int, int], create: bool = True) -> str:
     """Our own folder for intermediates inside the target dir (`cargo clean` removes it with the rest), made if need be
     (and if `create`).
 
+    A build that root gives to another user has one of its own, so that engines don't disturb each other.
     Raises SetupError when something that is not a plain directory sits there.
     """
+    other = os.geteuid() == 0 and owner[0] != 0
+    own = f"build-{owner[0]}" if other else "build"
     place = target
     fds: list[int] = []
     try:
-        for name in ("", BUILD_FOLDER, "build"):
+        for name in ("", BUILD_FOLDER, own):
             place = os.path.join(place, name) if name else place
             # A program of another run may swap these for links at any time, so each is made and opened from its parent.
             if create and name:
@@ -95,10 +109,12 @@ def build_dir(target: str, create: bool = True) -> str:
                     os.mkdir(name, dir_fd=fds[-1])
             flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
             fds.append(os.open(name or target, flags, dir_fd=fds[-1] if fds else None))
+        if other and create:
+            os.fchown(fds[-1], *owner)
     except FileNotFoundError:
         if create:
             raise
-        return os.path.join(target, BUILD_FOLDER, "build")
+        return os.path.join(target, BUILD_FOLDER, own)
     except NotADirectoryError as error:
         raise _refuse(place, place, "it is not a plain directory") from error
     except OSError as error:
@@ -110,12 +126,15 @@ def build_dir(target: str, create: bool = True) -> str:
     return place
 
 
-def show_programs(build: str, target: str, profile: str, triples: tuple[str, ...], names: tuple[str, ...]) -> None:
+def show_programs(
+    build: str, target: str, profile: str, triples: tuple[str, ...], names: tuple[str, ...], owner: tuple[int, int]
+) -> None:
     """Let tests find the workspace's programs beside themselves.
 
     Many integration tests look for `../NAME` from where they lie, which without a build dir of its own is where cargo
     puts programs. So the profile's folder in the build dir gets a link for each name to that place. An existing file is
     left as it is. No link of the build dir is followed: an earlier program of the user's could have put it there.
+    New folders belong to `owner`.
     """
     flags = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     for triple in ("", *triples):
@@ -125,6 +144,7 @@ def show_programs(build: str, target: str, profile: str, triples: tuple[str, ...
             for part in parts:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(part, dir_fd=fds[-1])
+                    os.chown(part, *owner, dir_fd=fds[-1], follow_symlinks=False)
                 fds.append(os.open(part, flags, dir_fd=fds[-1]))
             for name in names:
                 if name in _LAYOUT or name.startswith(".") or "/" in name:
@@ -139,12 +159,12 @@ def show_programs(build: str, target: str, profile: str, triples: tuple[str, ...
                 os.close(fd)
 
 
-def _writable(path: str) -> bool:
-    """Root keeps its id inside the container but not its powers, so another owner's directory is closed to it."""
+def _writable(path: str, owner: tuple[int, int]) -> bool:
+    """Root's build has no powers inside, be it root itself or another, so others' directories are closed to it."""
     if os.geteuid() != 0:
         return True
-    state = os.stat(path)
-    return bool(state.st_uid == 0 or state.st_mode & 0o002 or (state.st_gid == 0 and state.st_mode & 0o020))
+    state, (uid, gid) = os.stat(path), owner
+    return bool(state.st_uid == uid or state.st_mode & 0o002 or (state.st_gid == gid and state.st_mode & 0o020))
 
 
 def _mark(path: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.attack.arena import Arena
+from tests.engines import engine  # noqa: F401 (a fixture)
 from tests.harness import ROOT, Lab, guard_binary, session
 
 

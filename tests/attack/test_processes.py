@@ -8,6 +8,7 @@ import pytest
 
 from tests.attack.arena import Acts, Arena, Attack, tag
 from tests.attack.kernel_calls import numbers
+from tests.engines import on_both
 from tests.harness import processes, wait_for
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
@@ -102,19 +103,21 @@ def looks() -> Acts:
     return acts
 
 
+@on_both
 def test_no_other_process_can_be_read_or_traced(arena: Arena) -> None:
     macro = {f"m-{name}": words for name, words in looks().items() if not name.startswith("neighbour")}
     found = arena.attack(script=looks(), macro=macro, neighbour=ASLEEP, verb=("build", "-j4"))
     assert found.done.code == 0, found.done.shown
     told = found.script | found.macro
     assert {name: told.get(name) for name in (*looks(), *macro) if told.get(name) not in ("EPERM", "EACCES")} == {}
+    cargo = found.run.units("cargo")[0]["pid"]
     for unit in (found.script_unit, found.macro_unit):
-        assert {2, 1} <= {event["target"] for event in found.select(kind="ptrace", unit=unit, outcome="denied")}
+        assert {cargo, 1} <= {event["target"] for event in found.select(kind="ptrace", unit=unit, outcome="denied")}
         assert {event["call"] for event in found.select(kind="process_vm", unit=unit)} == {
             "process_vm_readv",
             "process_vm_writev",
         }
-        assert [event for event in found.select(kind="open", unit=unit) if str(event["path"]) == "/proc/2/mem"]
+        assert [event for event in found.select(kind="open", unit=unit) if str(event["path"]) == f"/proc/{cargo}/mem"]
     assert "CS0106" in found.codes("csbench-script") and "CS0106" in found.codes("csbench-consumer")
 
 
@@ -179,6 +182,7 @@ def survivors(word: str) -> Acts:
     return {"daemon": ("daemon", word, "trap '' TERM HUP; sleep 2.9"), "plain": ("daemon", f"{word}-2", "sleep 2.8")}
 
 
+@on_both
 def test_what_a_script_or_a_macro_leaves_behind_is_found_recorded_and_ended(arena: Arena) -> None:
     words = {"script": tag("csbench-daemon-s"), "rustc": tag("csbench-daemon-m")}
     found = arena.attack(script=survivors(words["script"]), macro=survivors(words["rustc"]))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.attack.arena import Arena, Attack, actor_script, actor_source, acts_file, application, build, workspace
+from tests.engines import on_both
 from tests.harness import Lab, Project, guard_binary
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
@@ -18,13 +19,14 @@ REPORT = ("--on-violation", "report")
 
 
 def deps(arena: Arena) -> Path:
-    return arena.project.target / ".cargo-sandbox/build/debug/deps"
+    return arena.project.build_dir / "debug/deps"
 
 
 def victim(arena: Arena) -> Path:
     return next(deps(arena).glob("libcsbench_victim-*.rlib"))
 
 
+@on_both
 def test_a_macro_that_changes_another_crates_output_is_found_by_record_and_by_seal(arena: Arena) -> None:
     found = arena.attack(macro={"change": ("append", RLIB, "csbench")})
     assert found.macro["change"] == "ok", "all compilers share that folder; no wall can tell their files apart"

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from tests.engine.crates import binary, scripted
+from tests.engines import on_both
 from tests.harness import Lab, Project, plain, processes, sandboxed, start, terminal, wait_for
 
 pytestmark = pytest.mark.engine
@@ -46,6 +47,7 @@ def assert_nothing_left(project: Project, marker: str) -> None:
     wait_for(lambda: not processes(str(project.dir)), 5, "the end of the container's processes")
 
 
+@on_both
 def test_an_interrupt_ends_the_build_as_it_ends_cargo(lab: Lab) -> None:
     project, marker = sleeper(lab)
     running = start(project, "build")
@@ -113,6 +115,7 @@ def test_a_key_press_on_a_terminal_interrupts(lab: Lab) -> None:
     assert project.run().status == "finished"
 
 
+@on_both
 def test_a_killed_orchestrator_takes_the_build_along_and_leaves_a_readable_record(lab: Lab) -> None:
     project, marker = sleeper(lab)
     running = start(project, "build")
@@ -127,6 +130,7 @@ def test_a_killed_orchestrator_takes_the_build_along_and_leaves_a_readable_recor
     assert sandboxed(project, "report", "last").code == 0
 
 
+@on_both
 def test_the_time_limit_ends_the_build_with_its_own_exit_code(lab: Lab) -> None:
     project, marker = sleeper(lab, STUBBORN)
     running = start(project, "build", options=["--time-limit", "2s"])
@@ -139,6 +143,7 @@ def test_the_time_limit_ends_the_build_with_its_own_exit_code(lab: Lab) -> None:
     assert done.run.result["stopped"]
 
 
+@on_both
 def test_too_many_processes_or_too_much_memory_end_the_build(lab: Lab) -> None:
     fork = 'for _ in 0..60 { std::process::Command::new("sleep").arg("600").spawn().unwrap(); }'
     project, marker = sleeper(lab, fork)

@@ -16,6 +16,7 @@ import pytest
 from tests.engine.compare import same
 from tests.engine.crates import PAIR, binary, library, manifest
 from tests.engine.registry import package, registry
+from tests.engines import on_both
 from tests.harness import Lab, Project, User, plain, sandboxed, wait_for
 
 pytestmark = pytest.mark.engine
@@ -149,6 +150,7 @@ def test_a_package_of_a_registry_is_fetched_once_and_locked_as_by_cargo(lab: Lab
     assert same(project, "run", "-j1", fresh_after=True).out == b"tiny\n"
 
 
+@on_both
 def test_a_missing_lock_file_is_written_as_by_cargo(lab: Lab) -> None:
     project = lab.project(PAIR)
     assert not project.path("Cargo.lock").exists()

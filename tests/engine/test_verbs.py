@@ -9,11 +9,13 @@ import pytest
 
 from tests.engine.compare import same
 from tests.engine.crates import KITCHEN, KITCHEN_SAYS, binary, library
+from tests.engines import on_both
 from tests.harness import ROOT, Lab, guard_binary, plain, sandboxed
 
 pytestmark = pytest.mark.engine
 
 
+@on_both
 def test_a_workspace_with_all_that_builds_do_is_built_as_by_cargo_and_stays_fresh(lab: Lab) -> None:
     project = lab.project(KITCHEN)
     done = same(project, "run", "-j1", fresh_after=True)
@@ -22,12 +24,13 @@ def test_a_workspace_with_all_that_builds_do_is_built_as_by_cargo_and_stays_fres
     assert (project.target / "debug/app").exists()
 
 
-def test_a_clean_build_ends_with_one_line_and_only_that_is_not_cargos(lab: Lab) -> None:
+@on_both
+def test_a_clean_build_ends_with_one_line_and_only_that_is_not_cargos(lab: Lab, engine: str) -> None:
     done = sandboxed(lab.project(KITCHEN), "build")
     assert done.code == 0, done.shown
     *_, finished, last = done.stderr.splitlines()
     assert finished.startswith("    Finished "), done.shown
-    assert last.startswith("Sandbox clean: 2 build scripts, 6 compile units, 0 findings (bubblewrap, no network,")
+    assert last.startswith(f"Sandbox clean: 2 build scripts, 6 compile units, 0 findings ({engine}, no network,")
     assert last.endswith(f"· run {done.run_id}")
 
 
@@ -42,6 +45,7 @@ def test_run_gives_the_same_and_stays_fresh(lab: Lab) -> None:
     assert same(lab.project(binary()), "run", fresh_after=True).out == b"hello\n"
 
 
+@on_both
 def test_test_runs_unit_tests_test_files_examples_and_doc_tests(lab: Lab) -> None:
     # Doc tests are compiled anew each time, by cargo's rule.
     done = same(lab.project(library()), "test", "-j1", fresh_after=True, each_time=("rustdoc lib",))
@@ -94,6 +98,7 @@ def test_cargos_own_help_is_printed_and_nothing_is_built(lab: Lab) -> None:
     assert not (project.target / "debug").exists()
 
 
+@on_both
 def test_a_compile_error_is_cargos_with_its_exit_code(lab: Lab) -> None:
     done = same(lab.project(binary(main="fn main() { missing() }")), "build")
     assert done.code == 101

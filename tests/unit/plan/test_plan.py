@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sandbox.errors import SetupError
 from sandbox.plan.build import build_environment, build_plan, guard_settings, role_settings
 from sandbox.plan.check import check
-from sandbox.plan.facts import BuildFacts, HostFacts, Policy, SystemEntry, ToolFacts
+from sandbox.plan.facts import BUILDER, BuildFacts, HostFacts, Policy, SystemEntry, ToolFacts
+from sandbox.plan.resolve import resolve_plan
 from sandbox.plan.seccomp import Filter
 from sandbox.plan.secrets import DECOYS, SECRET_DIRS, SECRET_NAMES, is_within
 
@@ -182,3 +183,33 @@ def test_what_the_user_lets_pass_by_hand_reaches_the_build_and_no_record() -> No
     assert "hunter2" not in "\n".join(plan.describe()) + str(plan.to_json())
     assert ("MY_TOKEN", "(not shown)") in plan.to_json()["env"]  # type: ignore[operator]
     assert ("RUSTFLAGS", "-Copt-level=1") in plan.to_json()["env"]  # type: ignore[operator]
+
+
+def test_in_an_image_system_and_toolchain_are_the_images_own() -> None:
+    host = dataclasses.replace(HOST, image="sha256:1")
+    plan = build_plan(host, TOOL, facts(roots=("/usr/src/app",)), Policy(), "sha256:11")
+    assert plan.image == "sha256:1" and plan.digest() != plan_for(facts(roots=("/usr/src/app",))).digest()
+    shown = {mount.target: mount for mount in plan.mounts}
+    assert not {"/usr", "/bin", TOOL.root} & set(shown)
+    assert shown["/usr/src/app"].kind == "ro", "sources lie on this machine, wherever that is"
+
+
+def test_builds_that_share_a_user_do_not_share_a_limit_of_processes() -> None:
+    def limited(uid: int) -> bool:
+        plan = dataclasses.replace(plan_for(facts()), uid=uid)
+        return any(
+            key == "rlimit" and value.startswith(b"nproc=") for key, value in guard_settings(plan, Filter(b"", ()))
+        )
+
+    assert limited(1000) and not limited(BUILDER)
+
+
+def test_somebody_elses_build_has_their_ids_and_the_resolve_step_the_callers() -> None:
+    host = dataclasses.replace(HOST, uid=60800, gid=60800, caller=(0, 0))
+    build = build_plan(host, TOOL, facts(), Policy(), "sha256:11")
+    assert (build.uid, build.gid) == (60800, 60800)
+    resolve = resolve_plan(
+        host, TOOL, Policy(), command=("/c",), roots=(), files=(), overlay="", workspace="", cargo_home="",
+        prepared=PREPARED, offline=False,
+    )  # fmt: skip
+    assert (resolve.uid, resolve.gid) == (0, 0)

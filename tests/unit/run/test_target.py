@@ -12,6 +12,8 @@ from sandbox.run.target import build_dir, open_target
 
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n"
 
+OWNER = (os.geteuid(), os.getegid())
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
@@ -23,7 +25,7 @@ def home(tmp_path: Path) -> Path:
 def _open(home: Path, path: str, *, by_user: bool = False, create: bool = True) -> str:
     workspace = str(home / "work/project")
     wanted = os.path.normpath(os.path.join(workspace, path))
-    return open_target(wanted, workspace, (str(home),), str(home / ".cargo"), by_user, create)
+    return open_target(wanted, workspace, (str(home),), str(home / ".cargo"), by_user, OWNER, create)
 
 
 @pytest.mark.parametrize("path", ["target", "built/here", "../elsewhere", "../../scratch/target"])
@@ -82,12 +84,14 @@ def test_a_cache_in_a_hidden_folder_that_cargo_marked_is_used(home: Path) -> Non
 def test_the_way_to_the_workspace_may_have_hidden_folders(tmp_path: Path) -> None:
     workspace = tmp_path / ".work/bin/project"
     workspace.mkdir(parents=True)
-    assert open_target(str(workspace / "out"), str(workspace), (), str(tmp_path / "c"), False) == str(workspace / "out")
+    assert open_target(str(workspace / "out"), str(workspace), (), str(tmp_path / "c"), False, OWNER) == str(
+        workspace / "out"
+    )
 
 
 def test_only_looking_makes_nothing(home: Path) -> None:
     target = _open(home, "target", create=False)
-    build_dir(target, create=False)
+    build_dir(target, OWNER, create=False)
     assert not os.path.lexists(target)
 
 
@@ -100,5 +104,5 @@ def test_the_build_dir_is_made_through_no_link(tmp_path: Path, name: str, monkey
     (target / name).symlink_to(tmp_path / "outside")
     monkeypatch.setattr(os.path, "islink", lambda path: False)
     with pytest.raises(SetupError):
-        build_dir(str(target))
+        build_dir(str(target), OWNER)
     assert list((tmp_path / "outside").iterdir()) == []

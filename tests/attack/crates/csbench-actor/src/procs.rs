@@ -97,7 +97,7 @@ pub fn perform(verb: &str, args: &[&str]) -> Option<Outcome> {
 pub fn pid(who: &str) -> io::Result<i32> {
     Ok(match who {
         "init" => 1,
-        "cargo" => 2,
+        "cargo" => first_child()?,
         "role" => std::os::unix::process::parent_id() as i32,
         "self" => std::process::id() as i32,
         _ => match who.strip_prefix("find:") {
@@ -105,6 +105,20 @@ pub fn pid(who: &str) -> io::Result<i32> {
             None => who.parse().map_err(io::Error::other)?,
         },
     })
+}
+
+/// The first process that init has started. Its number depends on what made the container.
+fn first_child() -> io::Result<i32> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let stat = fs::read_to_string(format!("/proc/{name}/stat")).unwrap_or_default();
+        let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1));
+        if let (Ok(pid), Some("1")) = (name.parse::<i32>(), parent) {
+            found.push(pid);
+        }
+    }
+    found.into_iter().min().ok_or_else(|| io::Error::other("init has no child"))
 }
 
 fn with(who: &str, act: impl FnOnce(i32) -> Outcome) -> Outcome {

@@ -1,0 +1,107 @@
+"""Which daemon is meant, and what of it is not good enough; and whose containers may be removed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.engine import docker_leftovers
+from sandbox.engine.docker import seccomp_profile
+from sandbox.engine.docker_daemon import DEFAULT, _daemon, address, connect
+from sandbox.errors import EngineUnavailable, SetupError
+
+INFO = {
+    "OSType": "linux",
+    "MemoryLimit": True,
+    "PidsLimit": True,
+    "SecurityOptions": ["name=seccomp,profile=default"],
+    "ServerVersion": "20.10.24",
+}
+
+
+def context(home: Path, name: str, host: str) -> None:
+    folder = home / ".docker/contexts/meta" / hashlib.sha256(name.encode()).hexdigest()
+    folder.mkdir(parents=True)
+    (folder / "meta.json").write_text(json.dumps({"Name": name, "Endpoints": {"docker": {"Host": host}}}))
+
+
+def test_the_address_is_the_one_that_the_docker_program_would_take(tmp_path: Path) -> None:
+    home = str(tmp_path)
+    assert address({}, home) == DEFAULT
+    context(tmp_path, "mine", "unix:///run/user/1000/docker.sock")
+    (tmp_path / ".docker/config.json").write_text('{"currentContext": "mine", "proxies": {}}')
+    assert address({}, home) == "unix:///run/user/1000/docker.sock"
+    assert address({"DOCKER_CONTEXT": "default"}, home) == DEFAULT
+    assert address({"DOCKER_HOST": "unix:///x"}, home) == "unix:///x"
+    assert address({"DOCKER_CONFIG": str(tmp_path / "other")}, home) == DEFAULT
+    with pytest.raises(EngineUnavailable, match="'yours'"):
+        address({"DOCKER_CONTEXT": "yours"}, home)
+
+
+@pytest.mark.parametrize("where", ["tcp://192.0.2.1:2375", "ssh://user@host.invalid", "npipe:////./pipe/x"])
+def test_a_daemon_that_may_be_on_another_machine_is_refused(where: str) -> None:
+    with pytest.raises(SetupError, match="can't be used"):
+        connect({"DOCKER_HOST": where}, "/nonexistent")
+
+
+def test_a_daemon_that_does_not_answer_is_named_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(EngineUnavailable, match="no Docker daemon answers") as caught:
+        connect({"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}, "/nonexistent")
+    assert "systemctl start docker" in caught.value.hint
+    assert "DOCKER_CONFIG" not in os.environ or os.environ["DOCKER_CONFIG"] != "/nonexistent"
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"MemoryLimit": False}, "memory"),
+        ({"PidsLimit": False}, "pids"),
+        ({"SecurityOptions": []}, "filters"),
+        ({"SecurityOptions": None}, "filters"),
+        ({"OSType": "windows"}, "Linux"),
+    ],
+)
+def test_a_daemon_that_lacks_a_wall_is_refused(tmp_path: Path, change: dict[str, object], word: str) -> None:
+    with pytest.raises(SetupError, match=word):
+        _daemon(INFO | change, "1.41", str(tmp_path))
+
+
+def test_a_daemon_without_control_group_namespaces_is_too_old(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="too old"):
+        _daemon(INFO, "1.40", str(tmp_path))
+
+
+def test_rootless_and_remapped_daemons_are_told_apart(tmp_path: Path) -> None:
+    plain = _daemon(INFO, "1.41", str(tmp_path))
+    assert (plain.api, plain.rootless_uid, plain.remapped) == ((1, 41), None, False)
+    rootless = _daemon(INFO | {"SecurityOptions": ["name=seccomp", "name=rootless"]}, "1.44", str(tmp_path))
+    assert rootless.rootless_uid == tmp_path.stat().st_uid
+    assert _daemon(INFO | {"SecurityOptions": ["name=seccomp", "name=userns"]}, "1.44", str(tmp_path)).remapped
+
+
+def test_a_container_is_an_orphan_only_when_its_owner_is_certainly_gone() -> None:
+    mine = docker_leftovers.owner()
+    uid, where, pid, started = mine.split(" ")
+    assert not docker_leftovers.is_orphan(mine)
+    assert docker_leftovers.is_orphan(f"{uid} {where} {pid} 1{started}"), "the number belongs to somebody else now"
+    assert docker_leftovers.is_orphan(f"{uid} {where} 4194304999 {started}")
+    assert not docker_leftovers.is_orphan(f"{int(uid) + 1} {where} 4194304999 {started}"), "another user's"
+    assert not docker_leftovers.is_orphan(f"{uid} elsewhere/1 4194304999 {started}"), "another machine's"
+
+
+@given(st.text(max_size=60))
+def test_a_label_that_is_not_ours_makes_no_orphan(label: str) -> None:
+    assert not docker_leftovers.is_orphan(label)
+
+
+def test_without_our_own_syscall_filter_nothing_is_started() -> None:
+    """The daemon's default is no substitute: before Docker 25 it allows io_uring."""
+    with pytest.raises(SetupError, match="filter") as caught:
+        seccomp_profile("csbench-none")
+    assert caught.value.wall == "kernel surface"
