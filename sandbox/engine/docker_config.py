@@ -20,6 +20,7 @@ RECURSIVE_READ_ONLY = (1, 44)
 """First API version that can make a mount read-only with everything below it (Docker 25)."""
 
 _INODES = 1 << 20
+SHM = "/dev/shm"
 _SMALL = 64 << 20
 # The daemon's own list (moby, daemon/pkg/oci/defaults.go), and all of /sys, which nothing that compiles needs.
 _MASKED = (
@@ -88,7 +89,7 @@ def container(
         "ReadonlyRootfs": True,
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
         "SecurityOpt": ["no-new-privileges:true", f"seccomp={profile}"],
-        "ShmSize": next((mount.size for mount in mounts if mount.target == "/tmp"), 0) or _SMALL,
+        "ShmSize": next((mount.size for mount in plan.mounts if mount.target == SHM), 0) or _SMALL,
         # The daemon switches IPv6 off even on loopback, which tests of programs use.
         "Sysctls": {f"net.ipv6.conf.{name}.disable_ipv6": "0" for name in ("all", "lo")}
         if daemon.ipv6 and not plan.network
@@ -128,8 +129,12 @@ def container(
 
 
 def effective(plan: Plan) -> tuple[Mount, ...]:
-    """The plan's mounts, the last one for each place: the daemon takes them in the order of their depth."""
-    return tuple({mount.target: mount for mount in plan.mounts if mount.kind not in ("proc", "dev")}.values())
+    """The plan's mounts, the last one for each place: the daemon takes them in the order of their depth.
+
+    Without `/proc`, `/dev` and shared memory, which the daemon makes itself (the last as large as the plan says).
+    """
+    own = (mount for mount in plan.mounts if mount.kind not in ("proc", "dev") and mount.target != SHM)
+    return tuple({mount.target: mount for mount in own}.values())
 
 
 def inside_ids(plan: Plan, daemon: Daemon) -> tuple[int, int]:

@@ -29,6 +29,7 @@ PLAN = Plan(
         Mount("proc", "/proc"),
         Mount("dev", "/dev"),
         Mount("tmpfs", "/tmp", size=1 << 30, mode=0o1777, why="scratch"),
+        Mount("tmpfs", "/dev/shm", size=1 << 30, mode=0o1777, why="shared memory"),
         Mount("tmpfs", "/run", size=16 << 20),
         Mount("tmpfs", "/home/ann", size=1 << 30, mode=0o700, why="fresh home"),
         Mount("ro", "/home/ann/.cargo/registry", "/home/ann/.cargo/registry", why="cargo home"),
