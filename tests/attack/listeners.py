@@ -54,6 +54,7 @@ def abstract() -> Iterator[Listener]:
 def unix(path: Path) -> Iterator[Listener]:
     """A unix socket with a name in the file system, as docker and the ssh agent have."""
     server = socket.socket(socket.AF_UNIX)
+    path.unlink(missing_ok=True)  # of a listener before us
     here = os.open(path.parent, os.O_PATH)  # the path may be longer than a socket's name can be
     try:
         server.bind(f"/proc/self/fd/{here}/{path.name}")

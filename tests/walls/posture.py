@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 
+from sandbox.plan.model import Limits
 from tests.harness import User
 
 _STATUS = ("Uid", "Gid", "Groups", "NoNewPrivs", "Seccomp", "Seccomp_filters", "TracerPid", "CapInh", "CapPrm")
@@ -124,6 +125,7 @@ def limits(pid: int, thread: int, plan: Mapping[str, Any]) -> dict[str, str]:
     """Those that the plan sets, and others that differ from the caller's, whose soft ones a process may raise."""
     ours, found = _limits(os.getpid(), os.getpid()), {}
     planned = {name: plan["limits"].get(key, 0) for name, key in _LIMITED.items()}
+    planned["Max processes"] = Limits(processes=planned["Max processes"]).most_processes()
     for name, value in _limits(pid, thread).items():
         if name in planned and value == f"{planned[name]} {planned[name]}":
             found[name] = "as planned"
