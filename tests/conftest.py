@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -9,6 +10,10 @@ import pytest
 from tests import harness
 
 _PASSED = pytest.StashKey[bool]()
+
+# A shell's background job has SIGINT ignored, and so would every build that a test means to interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
