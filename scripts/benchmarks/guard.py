@@ -145,7 +145,7 @@ def _plan(scratch: Path, env: dict[str, str], command: tuple[str, ...]) -> tuple
     )  # fmt: skip
     policy = Policy()
     files = standard_files(host.user, host.uid, host.gid, host.home) | {"roles": role_settings(build, tool, policy)}
-    build = replace(build, prepared=prepare(cache_dir, files))
+    build = replace(build, prepared=prepare(cache_dir, files, (host.uid, host.gid)))
     calls = seccomp.load()
     plan = build_plan(host, tool, build, policy, calls.digest)
     return plan, frames.encode_config(guard_settings(plan, calls))
