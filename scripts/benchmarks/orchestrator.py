@@ -29,6 +29,10 @@ class Talker:
         self._real = Bubblewrap()
         self._events = events
 
+    def owner(self, workspace: str) -> tuple[int, int]:
+        """As the real one says."""
+        return self._real.owner(workspace)
+
     def start(self, plan: Plan) -> BubblewrapSession:
         """Start the plan, or what stands for it."""
         if not plan.recorded:
