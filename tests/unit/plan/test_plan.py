@@ -70,6 +70,13 @@ def test_only_the_target_dir_is_writable_on_the_host() -> None:
     assert [m.target for m in plan_for(facts()).mounts if m.kind == "rw"] == [f"{HOME}/src/app/target"]
 
 
+def test_programs_look_for_their_libraries_in_fewer_places_unless_the_user_says_how() -> None:
+    assert dict(plan_for(facts()).env)["GLIBC_TUNABLES"] == "glibc.cpu.hwcap_mask=0"
+    own = dataclasses.replace(HOST, env=HOST.env | {"GLIBC_TUNABLES": "glibc.malloc.check=1"})
+    env, _ = build_environment(own, TOOL, facts(), Policy(allow_env=("GLIBC_TUNABLES",)))
+    assert env["GLIBC_TUNABLES"] == "glibc.malloc.check=1"
+
+
 def test_every_decoy_stands_in_the_fresh_home() -> None:
     decoys = {m.target for m in plan_for(facts()).mounts if m.why == "decoy"}
     assert decoys == {f"{HOME}/{path}" for path, _ in DECOYS}
