@@ -8,6 +8,7 @@ use super::seccomp::Notification;
 use super::settings::Settings;
 use super::unit::{Identity, Role, Unit};
 use crate::json::Object;
+use crate::paths;
 use crate::rules::WriteRules;
 use crate::sys;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -151,8 +152,20 @@ impl Guard {
             // Nobody can be charged, so the record has a hole.
             self.counts.unreadable += 1;
         }
-        let unit = &self.units[caller.unit].id;
-        self.queue.event(event.denied.is_some(), |out| {
+        // The host may want to end the build for these at once; all else it can hear of a little later.
+        let loud = |path: Option<&[u8]>| path.is_some_and(|path| self.settings.loud.contains(path));
+        let unit = &self.units[caller.unit];
+        let strange = || {
+            let known = |top: &Vec<u8>| event.path.is_some_and(|path| paths::is_within(path, top));
+            event.kind == "exec" && !unit.quiet.iter().any(known)
+        };
+        let urgent = event.denied.is_some()
+            || event.note.is_some()
+            || loud(event.path)
+            || loud(event.path2)
+            || strange();
+        let unit = &unit.id;
+        self.queue.event(urgent, |out| {
             if lost && event.note.is_none() {
                 let orphan = Event {
                     note: Some("orphan"),

@@ -10,8 +10,9 @@ use std::time::Duration;
 const LIMIT: usize = 8 << 20;
 /// Events of one frame. A line is added as long as this is not reached, so one line of up to 700 KiB still fits.
 const EVENT_FRAME: usize = 256 << 10;
-/// Longest time that an event waits for others.
-const DELAY: Duration = Duration::from_millis(50);
+/// Longest time that an event waits for others, unless it is urgent: each frame wakes the host, on a processor that the
+/// build could use.
+const DELAY: Duration = Duration::from_millis(200);
 
 #[derive(Default)]
 struct Waiting {
