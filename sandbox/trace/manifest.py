@@ -12,6 +12,7 @@ cargo may rightly write there at the same time.
 from __future__ import annotations
 
 import os
+import re
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -23,6 +24,7 @@ from sandbox.trace.files import open_dir
 MOST_ENTRIES = 2_000_000
 MOST_LEVELS = 64
 MOST_PATHS = 200_000
+_EXTRA = re.compile("-[0-9a-f]{16}")
 _PROFILE_FILES = frozenset((".cargo-lock", ".cargo-build-lock", ".cargo-artifact-lock", "CACHEDIR.TAG"))
 _ROOT_FILES = _PROFILE_FILES | {".rustc_info.json", ".rustdoc_fingerprint.json", ".cargo-sandbox-token"}
 _FOLDERS = frozenset((".fingerprint", "build", "deps", "examples", "incremental"))
@@ -88,7 +90,9 @@ class Accounts:
                 own = _SCRIPT_FILES
             case _:
                 own = frozenset()
-        return name in own or any(_is_output(name, mark) for mark in self._outputs.get(folder, ()))
+        marks = self._outputs.get(folder, set())
+        # There are as many marks as crates, so look first for what cargo gives nearly all of them.
+        return name in own or not marks.isdisjoint(_EXTRA.findall(name)) or any(_is_output(name, m) for m in marks)
 
     def _in_profile(self, folder: str) -> list[str]:
         """A folder's parts from the one that cargo makes in `PROFILE/` or `TRIPLE/PROFILE/` on; none outside."""

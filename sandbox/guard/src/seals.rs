@@ -60,12 +60,14 @@ pub fn main() -> i32 {
 /// Check them on all cores, since at a build's end the user waits for this and nothing else runs.
 fn check_all(seals: &[Seal<'_>]) -> Vec<(usize, Held)> {
     let next = AtomicUsize::new(0);
+    // The largest first, or one core would read the last one while the others have nothing left to do.
+    let mut order: Vec<usize> = (0..seals.len()).collect();
+    order.sort_by_key(|index| std::cmp::Reverse(seals[*index].size));
     let work = || {
         let mut found = Vec::new();
         loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            match seals.get(index) {
-                Some(seal) => found.push((index, seal.check())),
+            match order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                Some(index) => found.push((*index, seals[*index].check())),
                 None => return found,
             }
         }
