@@ -51,6 +51,12 @@ def parser() -> argparse.ArgumentParser:
         "--workspace", type=_folder, default=ROOT / "examples" / "workspace", metavar="DIR",
         help="what to build; it is copied [examples/workspace]",
     )  # fmt: skip
+    overhead.add_argument(
+        "--engine",
+        choices=("bubblewrap", "docker"),
+        default="bubblewrap",
+        help="what makes the containers [bubblewrap]",
+    )
     overhead.add_argument("--strace", action="store_true", help="one more cold build, under strace, to compare with")
 
     guard = tool("guard", "microseconds per notified call, and the guard's resident memory")

@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Enough for a toolchain and for finding a C compiler; what else the caller has set must not decide what is built.
 _KEPT = (
-    "PATH HOME USER LOGNAME LANG LC_ALL CARGO_HOME RUSTUP_HOME RUSTUP_TOOLCHAIN CC CXX CARGO_SANDBOX_TEST_GUARD"
+    "PATH HOME USER LOGNAME LANG LC_ALL CARGO_HOME RUSTUP_HOME RUSTUP_TOOLCHAIN CC CXX DOCKER_HOST "
+    "CARGO_SANDBOX_TEST_GUARD"
 ).split()
 
 

@@ -128,6 +128,12 @@ def test_the_report_has_every_single_figure_and_the_thresholds(stage: Stage) -> 
     assert stage.report["machine"]["versions"]["cargo"] == "cargo 9.9.9"
 
 
+def test_an_engine_can_be_named_and_has_thresholds_of_its_own(stage: Stage) -> None:
+    assert stage.bench("--engine", "docker") == 0
+    assert "CARGO_SANDBOX_ENGINE=docker" in Path(f"{stage.calls}.env").read_text().splitlines()
+    assert [entry["limit"] for entry in stage.report["thresholds"]] == [1.05, 600.0, 60.0]
+
+
 def test_too_few_pairs_for_the_thresholds_are_said(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     assert stage.bench() == 0
     assert "5 cold pairs and 20 no-op pairs" in capsys.readouterr().out
