@@ -29,12 +29,16 @@ impl Failure {
 /// Process 2 before it is cargo.
 pub struct Spawned {
     pub pid: u32,
-    pub listener: OwnedFd,
+    /// None where the filter asks nobody.
+    pub listener: Option<OwnedFd>,
     /// Ends with exec; a failure comes through it.
     news: OwnedFd,
 }
 
-/// First byte of the child's messages: the listener's number follows, or the failed step and errno.
+/// Process ids of the trusted cargo, by which the roles know it where init can't tell them.
+pub const TOP: u32 = 2;
+
+/// First byte of the child's messages: the listener's number follows (-1: none), or the failed step and errno.
 const LISTENER: u8 = b'L';
 const FAILED: u8 = b'F';
 const MESSAGE: usize = 6;
@@ -106,6 +110,10 @@ pub fn spawn(settings: &Settings, streams: &Streams) -> Result<Spawned, Failure>
     let pid =
         sys::check(pid).map_err(|error| Failure::new("exec", sys::context("fork", &error)))?;
     let pid = u32::try_from(pid).unwrap_or(0);
+    if settings.alone && pid != TOP {
+        let why = format!("cargo is process {pid}, so its units could not tell it");
+        return Err(Failure::new("exec", why));
+    }
     let listener = wait_listener(&news, pid)?;
     // The child has its own table from here on, or is about to take it; closing our ends must wait until it has.
     let confirmed = wait_message(&news, pid)?;
@@ -140,11 +148,11 @@ fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
         .collect()
 }
 
-fn wait_listener(news: &OwnedFd, pid: u32) -> Result<OwnedFd, Failure> {
+fn wait_listener(news: &OwnedFd, pid: u32) -> Result<Option<OwnedFd>, Failure> {
     let message = wait_message(news, pid)?;
     let number = i32::from_le_bytes([message[1], message[2], message[3], message[4]]);
     // SAFETY: the child opened this number in the table that we share, for us to own.
-    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+    Ok((number >= 0).then(|| unsafe { OwnedFd::from_raw_fd(number) }))
 }
 
 /// A message of the child, or its failure. A child that dies without one must not keep us waiting: we hold the pipe's
@@ -212,16 +220,19 @@ impl Child {
             let mut none: libc::sigset_t = std::mem::zeroed();
             libc::sigemptyset(&mut none);
             libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
-            let listener = match seccomp::install(&settings.filter) {
+            let installed = if settings.alone {
+                seccomp::install_alone(&settings.filter).map(|()| -1)
+            } else {
+                seccomp::install(&settings.filter)
+            };
+            let listener = match installed {
                 Ok(listener) => listener,
                 Err(error) => self.fail(5, error.raw_os_error().unwrap_or(0)),
             };
             self.tell(LISTENER, listener, 0);
-            // Takes a copy of the table first, so the listener stays open in init.
-            self.step(
-                6,
-                close_range(listener, listener, libc::CLOSE_RANGE_UNSHARE),
-            );
+            // Takes a copy of the table first, so the listener stays open in init. Without one no descriptor is closed.
+            let closed = if listener < 0 { i32::MAX } else { listener };
+            self.step(6, close_range(closed, closed, libc::CLOSE_RANGE_UNSHARE));
             self.tell(LISTENER, listener, 0);
             let mut go = [0u8; 1];
             libc::read(self.hold, go.as_mut_ptr().cast(), 1);
