@@ -56,7 +56,7 @@ class LiveRun:
         self._writer = RunStore().create(datetime.now().astimezone())
         kill_at = "high" if settings.on_violation == "kill" else "never"
         self._recorder = Recorder(self._writer, self._judge, ledger.ledger, kill_at, self._stop_for)
-        self._standing = tier_of(engine, invocation.host.env)
+        self._standing = tier_of(engine, invocation.host.env, invocation.host.runtime)
         self._pump: Pump | None = None
         self._built = False
         self._message = MessageLines(self._writer.message)
@@ -118,6 +118,9 @@ class LiveRun:
                 filter_stderr=os.isatty(2),
             )
             self._recorder.when_program_starts(self._build_over)
+            if plan.alone and plan.stdio.stdin != "null":
+                # Nobody sees the program start. Of what else runs here nothing reads input.
+                self._pump.forward_input(0)
             ending = self._pump.run()
         self._message.end()
         self._build_over(ending)
@@ -157,7 +160,7 @@ class LiveRun:
             words = f"{broken.path} was {broken.what} after its unit had ended"
             self._judge.add_external("CS0108", unit, broken.path, words)
         self._recorder.settle(self._since_ns)
-        if keys is None:
+        if keys is None and not self._invocation.plan.alone:
             self._compare_with_disk(until_ns)
         if ending is None:
             ledger.release()
@@ -190,13 +193,14 @@ class LiveRun:
         owned += [(f.unit.removeprefix("fresh:"), f) for f in findings if f.unit.startswith("fresh:")]
         make_violators_stale(self._ledger.ledger, owned)
         self._ledger.ledger.release()
+        plan = self._invocation.plan
         complete = self._recorder.completeness(data)
         holes = (
             (fresh.unknown, "fresh units have no entry in the ledger; build again"),
             (fresh.unsealed, "fresh units have outputs that could not be sealed"),
         )
         told = tuple(f"{count} {words}" for count, words in holes if count)
-        complete = replace(complete, reasons=(*complete.reasons, *told))
+        complete = replace(complete, reasons=(*plan.missing, *complete.reasons, *told))
         code = data.get("code") if data else None
         number = data.get("signal") if data else None
         verdict = decide(findings, complete)
@@ -215,8 +219,14 @@ class LiveRun:
             duration_s=round(time.monotonic() - self._started, 3),
             tier=self._standing.tier,
             tier_reasons=tuple(reason.words for reason in self._standing.reasons),
-            walls=f"{self._engine.info.words}, no network, Landlock {self._recorder.state.get('landlock', '?')}",
+            walls=f"{self._engine.info.words}, no network, {self._landlock()}",
+            recorded=not plan.alone,
         )
+
+    def _landlock(self) -> str:
+        if self._invocation.plan.require_landlock == 0:
+            return "no Landlock"
+        return f"Landlock {self._recorder.state.get('landlock', '?')}"
 
     def _exit_code(
         self,
