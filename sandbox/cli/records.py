@@ -90,7 +90,7 @@ def _show(reader: RunReader) -> None:
             print("events     not recorded")
         else:
             print("events     " + ", ".join(f"{complete.get(name)} {name}" for name in names))
-        print("units" + ("      not seen, but for cargo itself" if result.get("recorded") is False else ""))
+        print("units" + ("      not seen" if result.get("recorded") is False else ""))
         starts: dict[str, dict[str, Any]] = {}
         for unit in run.units():
             if unit.get("event") == "start":

@@ -18,6 +18,7 @@ _NOT_TRIED = (
     "the guard was not tried in this runtime (cargo-sandbox --runtime {} doctor does); where it can't record there, "
     "the verdict of a run is incomplete"
 )
+_UNCONFINED = "runtime {}: the container's own syscall filter is not applied there, only the guard's"
 _UNNAMED = "the guard was not tried in this runtime; where it can't record there, a build needs --runtime {}"
 _INSIDE = ("docker-landlock", "docker-notify", "docker-wait-killable", "docker-sync-wakeup", "docker-seccomp")
 
@@ -87,7 +88,7 @@ def runtime_standing(runtime: RuntimeFacts, host: Host, found: Iterable[Check]) 
     record: that is among the reasons, and `--strict` asks for it by itself (`sandbox.run.runtime.demand`)."""
     engine = engine_with(runtime.name)
     try:
-        missing = fit(runtime).missing
+        missing = [*fit(runtime).missing, *([] if runtime.confined else [_UNCONFINED.format(runtime.name)])]
     except SetupError as error:
         return Standing(engine, "none", (Reason("docker-runtime", f"{error.message}: {error.why}", "", error.fix),))
     # A name is no kernel: one that tells the release of ours is ours.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +39,7 @@ def look(engine: Engine, name: str, binary: Path) -> RuntimeFacts:
             raise ValueError(words[-300:] or f"the guard ended there with {done.status}")
         return read_probe(done.out.decode("utf-8", "replace"))
 
-    plan = probe_plan(binary)
+    plan = replace(probe_plan(binary), uid=os.getuid(), gid=os.getgid())
     try:
         inside = ask(plan)
     except (SetupError, LimitExceeded, ValueError) as error:

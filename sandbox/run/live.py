@@ -105,14 +105,7 @@ class LiveRun:
         with raw_terminal(plan.stdio) as self._terminal_mode:
             self._pump = Pump(
                 session,
-                Sinks(
-                    output=self._output,
-                    events=self._recorder.events,
-                    unit=self._recorder.unit,
-                    state=self._recorder.see_state,
-                    program=self._program,
-                    tick=self._recorder.tick,
-                ),
+                self._sinks(),
                 Watchdog(plan.limits, session.pid, plan.target_dir),
                 filter_stdout=os.isatty(1),
                 filter_stderr=os.isatty(2),
@@ -125,6 +118,19 @@ class LiveRun:
         self._message.end()
         self._build_over(ending)
         return self._result(ending)
+
+    def _sinks(self) -> Sinks:
+        """Where the guard's frames go. One that is alone has nothing to tell of units, and gVisor lets a build write to
+        its output (/proc/1/fd): whatever says there that something was seen is not the guard's."""
+        recorder, alone = self._recorder, self._invocation.plan.alone
+        return Sinks(
+            output=self._output,
+            events=_nothing if alone else recorder.events,
+            unit=_nothing if alone else recorder.unit,
+            state=_nothing if alone else recorder.see_state,
+            program=_nothing if alone else self._program,
+            tick=recorder.tick,
+        )
 
     def _output(self, stream: int, data: bytes) -> None:
         self._writer.output(data)
@@ -185,7 +191,7 @@ class LiveRun:
 
     def _result(self, ending: Ending) -> RunResult:
         data = ending.exit
-        looked_at = (data or {}).get("fingerprints") or ()
+        looked_at = () if self._invocation.plan.alone else (data or {}).get("fingerprints") or ()
         ran = self._recorder.key_units
         fresh = fresh_units(self._ledger.ledger, looked_at, set(ran))
         findings = (*self._judge.findings(), *fresh.findings)
@@ -194,7 +200,7 @@ class LiveRun:
         make_violators_stale(self._ledger.ledger, owned)
         self._ledger.ledger.release()
         plan = self._invocation.plan
-        complete = self._recorder.completeness(data)
+        complete = self._recorder.completeness(data, plan.alone)
         holes = (
             (fresh.unknown, "fresh units have no entry in the ledger; build again"),
             (fresh.unsealed, "fresh units have outputs that could not be sealed"),
@@ -224,8 +230,11 @@ class LiveRun:
         )
 
     def _landlock(self) -> str:
-        if self._invocation.plan.require_landlock == 0:
+        plan, runtime = self._invocation.plan, self._invocation.host.runtime
+        if plan.require_landlock == 0:
             return "no Landlock"
+        if plan.alone and runtime is not None:
+            return f"Landlock {runtime.landlock}"
         return f"Landlock {self._recorder.state.get('landlock', '?')}"
 
     def _exit_code(
@@ -251,6 +260,10 @@ class LiveRun:
         if number:
             return 128 + number
         return code if code is not None else 1
+
+
+def _nothing(*_said: object) -> None:
+    """Not believed."""
 
 
 def _die_of(number: int) -> None:

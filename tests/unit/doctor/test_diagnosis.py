@@ -69,10 +69,11 @@ def tried(runtime: RuntimeFacts, host: Host = hosts.GVISOR) -> Standing:
 
 def test_a_runtime_that_was_tried_is_strong_and_what_the_guard_can_t_do_there_is_said() -> None:
     found = tried(GVISOR)
-    assert (found.tier, len(found.reasons)) == ("strong", 2)
+    assert (found.tier, len(found.reasons)) == ("strong", 3)
     assert "can't record there: no user notification" in found.reasons[0].words
     assert "no Landlock" in found.reasons[1].words
-    assert tried(replace(GVISOR, notify=True, landlock=7)).reasons == ()
+    assert "only the guard's" in found.reasons[2].words
+    assert tried(replace(GVISOR, notify=True, landlock=7, confined=True)).reasons == ()
 
 
 def test_a_name_alone_makes_no_runtime_strong() -> None:
@@ -89,6 +90,7 @@ def test_a_name_alone_makes_no_runtime_strong() -> None:
         ({"landlock": 0}, "degraded"),
         ({"notify": False}, "degraded"),
         ({"subreaper": False}, "degraded"),
+        ({"confined": False}, "degraded"),
         ({"filters": False}, "none"),
         ({"no_new_privs": False}, "none"),
         ({"error": "exec format error"}, "none"),

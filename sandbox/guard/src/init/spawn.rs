@@ -35,9 +35,6 @@ pub struct Spawned {
     news: OwnedFd,
 }
 
-/// Process ids of the trusted cargo, by which the roles know it where init can't tell them.
-pub const TOP: u32 = 2;
-
 /// First byte of the child's messages: the listener's number follows (-1: none), or the failed step and errno.
 const LISTENER: u8 = b'L';
 const FAILED: u8 = b'F';
@@ -110,10 +107,6 @@ pub fn spawn(settings: &Settings, streams: &Streams) -> Result<Spawned, Failure>
     let pid =
         sys::check(pid).map_err(|error| Failure::new("exec", sys::context("fork", &error)))?;
     let pid = u32::try_from(pid).unwrap_or(0);
-    if settings.alone && pid != TOP {
-        let why = format!("cargo is process {pid}, so its units could not tell it");
-        return Err(Failure::new("exec", why));
-    }
     let listener = wait_listener(&news, pid)?;
     // The child has its own table from here on, or is about to take it; closing our ends must wait until it has.
     let confirmed = wait_message(&news, pid)?;

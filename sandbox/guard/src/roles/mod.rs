@@ -122,8 +122,13 @@ fn settings() -> Option<Settings> {
 
 /// Whether cargo started this process itself. A nested one is in its unit's domain already and adds nothing.
 fn is_first() -> bool {
-    // SAFETY: getppid can't fail and touches no memory.
-    report::is_first().unwrap_or_else(|| unsafe { libc::getppid() } == 2)
+    report::is_first().unwrap_or_else(|| descends(std::os::unix::process::parent_id()))
+}
+
+/// Whether a parent may be the trusted cargo, where init can't tell: cargo is init's own child. So is what a unit has left
+/// behind, whose children enter one more domain inside of their own; the other way round nobody can get.
+fn descends(parent: u32) -> bool {
+    sys::stat(parent).is_none_or(|stat| stat.parent <= 1)
 }
 
 /// Refuse a compile whose line a package has put an argument file into, where init has not done so already.
@@ -193,6 +198,15 @@ fn current_dir() -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_child_of_inits_can_be_cargo_and_who_can_t_be_seen_may_be() {
+        assert!(descends(1) && descends(u32::MAX));
+        let mut child = Command::new("sleep").arg("5").spawn().unwrap();
+        assert!(!descends(child.id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 
     #[test]
     fn the_roles_file_is_read_whole_and_an_unknown_key_is_an_error() {
