@@ -49,6 +49,20 @@ need() {
     cc -x c -o /dev/null -include stdio.h - 2>/dev/null <<<'int main(void) { return 0; }' || apt_install gcc libc6-dev
 }
 
+# want PACKAGE...: installs what the distribution has; its tests say that they did not run where it has not.
+want() {
+    local name
+    for name in "$@"; do
+        command -v "$name" >/dev/null && continue
+        apt-cache show "$name" >/dev/null 2>&1 || as_root apt-get update -q >&2 || true
+        if apt-cache show "$name" >/dev/null 2>&1; then
+            apt_install "$name"
+        else
+            cannot "what needs $name: there is no such package"
+        fi
+    done
+}
+
 need_cargo() {
     command -v cargo >/dev/null || PATH=$PATH:$HOME/.cargo/bin
     command -v cargo >/dev/null || die "cargo is missing: install Rust (rustup, or apt install cargo) and try again"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sandbox.cli.options import Settings
-from sandbox.doctor.diagnose import diagnose
+from sandbox.doctor.diagnose import diagnose, engine_with
 from sandbox.doctor.known_bad import load
 from sandbox.doctor.look import look
+from sandbox.doctor.look_runtime import try_runtime
 from sandbox.doctor.standing import demand
 from sandbox.doctor.tier import TIERS
 from sandbox.errors import EngineUnavailable, UsageError
@@ -50,7 +51,10 @@ def run(words: Sequence[str], settings: Settings) -> int:
     """
     wish = parse(words)
     host = look(os.environ)
-    diagnosis = diagnose(host, load(), settings.engine)
+    engine = settings.engine
+    if settings.runtime:
+        host, engine = replace(host, runtime=try_runtime(settings.runtime, os.environ)), engine_with(settings.runtime)
+    diagnosis = diagnose(host, load(), engine)
     if wish.json:
         print(doctor.to_json(diagnosis, host))
     else:

@@ -59,10 +59,12 @@ def _runs(words: Sequence[str]) -> int:
 
 def _line(info: RunInfo) -> str:
     verdict = str(info.result.get("verdict") or info.status)
-    findings = len(info.result.get("findings") or ())
+    findings = f"{len(info.result.get('findings') or ()):>3} findings"
+    if info.result.get("recorded") is False:
+        findings = f"{'no record':>12}"
     argv = " ".join(map(str, info.header.get("argv") or ()))
     mark = "*" if info.pinned else " "
-    return f"{info.id}{mark} {verdict:<11} {findings:>3} findings  {info.bytes >> 10:>7} KiB  {safe(argv, 80)}"
+    return f"{info.id}{mark} {verdict:<11} {findings}  {info.bytes >> 10:>7} KiB  {safe(argv, 80)}"
 
 
 def _show(reader: RunReader) -> None:
@@ -81,9 +83,14 @@ def _show(reader: RunReader) -> None:
             print(f"           {safe(reason.get('words', ''))}")
         complete = result.get("completeness") or {}
         print(f"verdict    {result.get('verdict', 'none')}, exit code {result.get('exit_code')}")
+        for reason in complete.get("reasons") or ():
+            print(f"           {safe(reason)}")
         names = ("seen", "listed", "quiet", "unreadable", "lost")
-        print("events     " + ", ".join(f"{complete.get(name)} {name}" for name in names))
-        print("units")
+        if result.get("recorded") is False:
+            print("events     not recorded")
+        else:
+            print("events     " + ", ".join(f"{complete.get(name)} {name}" for name in names))
+        print("units" + ("      not seen" if result.get("recorded") is False else ""))
         starts: dict[str, dict[str, Any]] = {}
         for unit in run.units():
             if unit.get("event") == "start":

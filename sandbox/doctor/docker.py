@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from sandbox.doctor.facts import Docker, Host
+from dataclasses import replace
+
+from sandbox.doctor.facts import Docker, Host, Probe
 from sandbox.doctor.kernel import landlock_check, notify_checks
 from sandbox.doctor.model import Check
 from sandbox.doctor.version import parse
+from sandbox.plan.facts import RuntimeFacts
 
 ENGINE = ("docker",)
 STRONG = ("runsc", "gvisor", "kata", "io.containerd.runsc", "io.containerd.kata", "krun")
@@ -36,6 +39,12 @@ def checks(host: Host) -> list[Check]:
     probe = host.kernel.bare if facts.kernel == host.kernel.release else None
     found.append(landlock_check("docker", probe, ENGINE))
     return found + notify_checks("docker", probe, ENGINE)
+
+
+def landlock_of(runtime: RuntimeFacts) -> Check:
+    """Landlock in a runtime that was tried; that there is none is for the plan to say."""
+    found = landlock_check("docker", Probe(landlock=max(runtime.landlock, 1)), ENGINE)
+    return found if runtime.landlock else replace(found, state="note")
 
 
 def _place(facts: Docker) -> Check:
@@ -95,5 +104,5 @@ def _runtime(facts: Docker) -> Check:
     names = ", ".join(sorted(facts.runtimes)) or "none named"
     found, means = f"{facts.default_runtime or 'unknown'} (of {names})", ""
     if strong:
-        means = f"{', '.join(strong)}: a kernel of its own between a build and this one; the guard was not tried there"
+        means = f"{', '.join(strong)}: a kernel of its own between a build and this one, if it is what its name says"
     return Check("docker-runtime", "runtimes", "good", found, means, "", ENGINE)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sandbox.plan.facts import RuntimeFacts
+
 NAMESPACES = ("user", "net", "pid", "mnt", "ipc", "uts", "cgroup")
 
 
@@ -14,8 +16,10 @@ class Probe:
     `landlock`: the kernel's ABI, 0 for none. The rest of the features was really used: `new_listener` a filter with
     user notification, `answered` a call answered by the listener, `continued` one that it let through, `wait_killable`
     (Linux 5.19) and `sync_wakeup` (Linux 6.6) are kinder and faster ways of both, `close_range` what keeps the listener
-    from the build (Linux 5.9). `capabilities` and `bounding` are the sets as numbers, `namespaces` the links of
-    /proc/self/ns by name, `why` what failed.
+    from the build (Linux 5.9). `filter` is one that refuses by itself, without a listener. `subreaper`: orphans can be
+    given to another process than init. `confined`: a syscall filter was there before. `capabilities` and `bounding` are
+    the sets as numbers, `namespaces` the links of /proc/self/ns by name, `kernel` the release, `interfaces` the names
+    of the network's, `why` what failed.
     """
 
     landlock: int = 0
@@ -30,6 +34,17 @@ class Probe:
     bounding: int = 0
     namespaces: dict[str, str] = field(default_factory=dict)
     why: str = ""
+    filter: bool = False
+    no_new_privs: bool = False
+    confined: bool = False
+    subreaper: bool = False
+    kernel: str = ""
+    interfaces: tuple[str, ...] = ()
+
+    @property
+    def notifies(self) -> bool:
+        """Whether user notification does all that the guard needs."""
+        return self.sizes_fit and self.new_listener and self.answered and self.continued and self.close_range
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +110,8 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """Everything. `free_bytes` and `free_inodes` (0: the file system counts none) are those of the state dir's disk."""
+    """Everything. `free_bytes` and `free_inodes` (0: the file system counts none) are those of the state dir's disk.
+    `runtime` is the OCI runtime that the user named, if one was named."""
 
     kernel: Kernel
     bubblewrap: Bubblewrap = Bubblewrap()
@@ -108,3 +124,4 @@ class Host:
     free_bytes: int = 0
     free_inodes: int = 0
     removed_walls: tuple[str, ...] = ()
+    runtime: RuntimeFacts | None = None

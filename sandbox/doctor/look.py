@@ -121,15 +121,24 @@ def read_probe(text: str) -> Probe:
     data: dict[str, Any] = json.loads(text)
     if not isinstance(data, dict) or data.get("v") != 1:
         raise ValueError(f"not the guard's words: {text[:200]!r}")
-    flags = ("sizes_fit", "new_listener", "answered", "continued", "wait_killable", "sync_wakeup", "close_range")
+    flags = ("sizes_fit", "new_listener", "answered", "continued", "wait_killable", "sync_wakeup", "close_range",
+             "filter", "no_new_privs", "confined", "subreaper")  # fmt: skip
     return Probe(
         landlock=int(data["landlock"]),
         capabilities=int(data["capabilities"] or "0", 16),
         bounding=int(data["bounding"] or "0", 16),
         namespaces={name: str(data.get(name, "")) for name in NAMESPACES},
+        kernel=str(data["kernel"]),
+        interfaces=tuple(sorted(map(str, data["interfaces"]))),
         why=str(data.get("why", "")),
         **{name: data[name] is True for name in flags},
     )
+
+
+def host_interfaces() -> tuple[str, ...]:
+    """Names of the network interfaces out here, sorted, as the guard tells them from within (proc(5))."""
+    lines = Path("/proc/net/dev").read_text("utf-8", "replace").splitlines()[2:]
+    return tuple(sorted(line.partition(":")[0].strip() for line in lines if ":" in line))
 
 
 def programs(env: Mapping[str, str]) -> tuple[Program, ...]:

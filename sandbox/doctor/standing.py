@@ -15,6 +15,7 @@ from collections.abc import Mapping
 
 from sandbox.doctor.tier import ENGINES, Reason, Standing
 from sandbox.errors import SandboxError, SetupError
+from sandbox.plan.facts import RuntimeFacts
 
 _FORMAT = "1"
 _FILES = (
@@ -25,17 +26,24 @@ _FILES = (
 )
 
 
-def standing_of(engine: str, env: Mapping[str, str], cache_dir: str, programs: tuple[str, ...] = ()) -> Standing:
+def standing_of(
+    engine: str,
+    env: Mapping[str, str],
+    cache_dir: str,
+    programs: tuple[str, ...] = (),
+    runtime: RuntimeFacts | None = None,
+) -> Standing:
     """What an engine is worth here. Never raises: what can't be looked at is `degraded`, with the reason.
 
-    `programs` are the files that the engine and the guard are made of; a change of one voids what is kept.
+    `programs` are the files that the engine and the guard are made of; a change of one voids what is kept. `runtime` is
+    the OCI runtime that the user named.
     """
     if engine not in ENGINES:
         return Standing(engine, "degraded", (Reason("", f"the doctor knows nothing of the engine {engine}"),))
     from sandbox.run.test_hooks import removed_walls
 
     try:
-        found = _kept_or_new(engine, env, cache_dir, programs)
+        found = _kept_or_new(engine, env, cache_dir, programs, runtime)
     except (SandboxError, OSError) as error:
         found = Standing(engine, "degraded", (Reason("", f"the host could not be looked at: {error}"),))
     removed = removed_walls(env)
@@ -45,15 +53,17 @@ def standing_of(engine: str, env: Mapping[str, str], cache_dir: str, programs: t
     return found
 
 
-def _kept_or_new(engine: str, env: Mapping[str, str], cache_dir: str, programs: tuple[str, ...]) -> Standing:
-    key = _key(engine, env, programs)
+def _kept_or_new(
+    engine: str, env: Mapping[str, str], cache_dir: str, programs: tuple[str, ...], runtime: RuntimeFacts | None
+) -> Standing:
+    key = f"{_key(engine, env, programs)} {runtime or ''}".rstrip()
     name = hashlib.sha256("\0".join(programs).encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    path = os.path.join(cache_dir, "doctor", f"{engine}-{name}")
+    path = os.path.join(cache_dir, "doctor", f"{engine}-{name}" + (f"-{runtime.name}" if runtime else ""))
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError), open(path, encoding="utf-8") as kept:
         data = json.load(kept)
         if data["key"] == key:
             return Standing.from_json(data)
-    found = _look(engine, env)
+    found = _look(engine, env, runtime)
     _keep(path, found.to_json() | {"key": key})
     return found
 
@@ -71,19 +81,19 @@ def demand(standing: Standing, tier: str) -> None:
     )
 
 
-def _look(engine: str, env: Mapping[str, str]) -> Standing:
+def _look(engine: str, env: Mapping[str, str], runtime: RuntimeFacts | None) -> Standing:
     from dataclasses import replace
 
-    from sandbox.doctor.diagnose import diagnose
+    from sandbox.doctor.diagnose import diagnose, engine_with
     from sandbox.doctor.known_bad import load
     from sandbox.doctor.look import look_bubblewrap
 
-    host = replace(look_bubblewrap(env), removed_walls=())
+    host = replace(look_bubblewrap(env), removed_walls=(), runtime=runtime)
     if engine == "docker":
         from sandbox.doctor.look_docker import look_docker
 
         host = replace(host, docker=look_docker(env))
-    return diagnose(host, load(), engine).chosen
+    return diagnose(host, load(), engine_with(runtime.name) if runtime else engine).chosen
 
 
 def _key(engine: str, env: Mapping[str, str], programs: tuple[str, ...]) -> str:

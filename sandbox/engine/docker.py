@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pwd
 import secrets
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sandbox.engine import docker_image, docker_leftovers
@@ -55,13 +57,15 @@ class DockerSession:
 
     def run(self) -> None:
         """Start it. Raises the SDK's errors, SetupError when its processes are not on this machine."""
+        before = time.clock_gettime(time.CLOCK_BOOTTIME)
         self._api.start(self.name)
         if not self._plan.recorded:
             return
         self.pid = int(self._api.inspect_container(self.name)["State"]["Pid"])
         with contextlib.suppress(OSError):
             self._first = os.pidfd_open(self.pid)
-        if self.pid and not _is_first_process(self.pid) and self.poll() is None:
+        here = _is_first_process(self.pid) or (self._plan.runtime and _has_started_since(self.pid, before))
+        if self.pid and not here and self.poll() is None:
             raise SetupError(
                 "the Docker daemon runs its containers on another machine",
                 wall="host files",
@@ -137,7 +141,8 @@ class Docker:
         if why and not (runtime or image):
             words += f", as {why}"
         digest = docker_image.digest(self._api, image) if image else ""
-        self.info = EngineInfo("docker", self._daemon.version, words, why, digest)
+        known = identity(self._api.info(), runtime) if runtime else ""
+        self.info = EngineInfo("docker", self._daemon.version, words, why, digest, runtime, known)
         docker_leftovers.remove(self._api)
 
     def owner(self, workspace: str) -> tuple[int, int]:
@@ -168,7 +173,7 @@ class Docker:
             image=plan.image or docker_image.name(archive),
             profile=seccomp_profile(plan.seccomp_level),
             labels=labels,
-            runtime=self._runtime,
+            runtime=plan.runtime or self._runtime,
         )
         for path, to in wanted.links:
             os.symlink(to, path)
@@ -213,6 +218,20 @@ class Docker:
             session.close()
 
 
+def identity(info: Mapping[str, Any], runtime: str) -> str:
+    """All that tells one runtime from another one of the same name, as text: the daemon, what it says of this runtime,
+    and the program's file where it names one."""
+    registered = (info.get("Runtimes") or {}).get(runtime) or {}
+    path = str(registered.get("path") or "")
+    try:
+        state = os.stat(path) if path.startswith("/") else None
+    except OSError:
+        state = None
+    file = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns) if state else ()
+    parts = (runtime, info.get("ID"), info.get("ServerVersion"), info.get("KernelVersion"), registered, file)
+    return json.dumps(parts, sort_keys=True, default=str)
+
+
 def seccomp_profile(level: str) -> str:
     """The outer syscall filter of a level as JSON.
 
@@ -236,6 +255,17 @@ def _group_of(uid: int) -> int:
         return pwd.getpwuid(uid).pw_gid or uid
     except KeyError:
         return uid
+
+
+def _has_started_since(pid: int, since_s: float) -> bool:
+    """Whether a process of ours to see is younger than a time of the boot clock: what stands for a container with a
+    kernel of its own (gVisor, a virtual machine) is in no PID namespace. Field 22 of proc_pid_stat(5), clock ticks."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            ticks = int(stat.read().rpartition(b")")[2].split()[19])
+    except (OSError, IndexError, ValueError):
+        return False
+    return (ticks + 1) / os.sysconf("SC_CLK_TCK") >= since_s
 
 
 def _is_first_process(pid: int) -> bool:

@@ -8,6 +8,7 @@ from sandbox.plan import env as environment
 from sandbox.plan.facts import BUILDER, BuildFacts, HostFacts, Policy, ToolFacts
 from sandbox.plan.model import Plan
 from sandbox.plan.mounts import GUARD, ROLES, RUSTDOC, SCRATCH, build_mounts
+from sandbox.plan.runtime import Fit, fit
 from sandbox.plan.seccomp import Filter
 from sandbox.plan.secrets import is_within
 from sandbox.trace.frames import encode_pairs
@@ -20,18 +21,21 @@ _QUIET_ETC = (
 )  # fmt: skip
 
 # Cargo gives every program of a build three folders of libraries to look into, and glibc before 2.37 looks for each
-# program's first library in 16 sub-folders of each that nobody fills any more (tls/haswell/avx512_1/x86_64 ...): more
-# than a third of all recorded calls. An empty mask leaves these out; later versions pass over it (GNU C Library manual,
+# program's first library in 16 sub-folders of each that nobody fills any more (tls/haswell/avx512_1/x86_64 ...): a
+# quarter of all recorded calls. An empty mask leaves these out; later versions pass over it (GNU C Library manual,
 # "Hardware Capability Tunables").
 _FEWER_LOOKS = "glibc.cpu.hwcap_mask=0"
+
+_WHOLE = Fit()
 
 # The first Landlock with which one unit can't empty another's files (truncate); the doctor calls less `degraded`.
 _STRICT_LANDLOCK = 3
 
 
 def build_plan(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Policy, filter_digest: str) -> Plan:
-    """The plan for one cargo command (see `Plan`)."""
+    """The plan for one cargo command (see `Plan`). Raises SetupError for a runtime that can't hold a build."""
     env, withheld = build_environment(host, tool, build, policy)
+    given = fit(host.runtime)
     return Plan(
         command=build.command,
         cwd=build.cwd,
@@ -47,11 +51,14 @@ def build_plan(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Poli
         owners=build.owners,
         scratch=shared_scratch(build),
         allow_write=policy.allow_write,
-        require_landlock=_STRICT_LANDLOCK if policy.strict else 1,
+        require_landlock=(_STRICT_LANDLOCK if policy.strict else 1) if given.landlock else 0,
         seccomp_level=policy.seccomp,
         seccomp_digest=filter_digest,
         guard_digest=host.guard_digest,
         image=host.image,
+        runtime=host.runtime.name if host.runtime else "",
+        alone=given.alone,
+        missing=given.missing,
         uid=host.uid,
         gid=host.gid,
         withheld_env=withheld,
@@ -139,6 +146,7 @@ def guard_settings(plan: Plan, calls: Filter) -> list[tuple[str, bytes]]:
         ("tmp", raw(plan.scratch)),
         ("scratch", raw(SCRATCH)),
         ("require_landlock", str(plan.require_landlock).encode()),
+        ("alone", b"1" if plan.alone else b"0"),
     ]
     if limits.file_bytes:
         pairs.append(("rlimit", f"fsize={limits.file_bytes}:{limits.file_bytes}".encode()))
@@ -154,13 +162,16 @@ def guard_settings(plan: Plan, calls: Filter) -> list[tuple[str, bytes]]:
     return pairs
 
 
-def role_settings(build: BuildFacts, tool: ToolFacts, policy: Policy) -> bytes:
+def role_settings(build: BuildFacts, tool: ToolFacts, policy: Policy, given: Fit = _WHOLE) -> bytes:
     """Content of the file that the guard's rustc, rustdoc and script roles read (same NUL-separated form)."""
     pairs: list[tuple[str, str]] = [("script", f"{crate}\t{source}") for crate, source in build.scripts]
     pairs += [("inner_wrapper", build.inner_wrapper), ("rustdoc", tool.rustdoc)]
     pairs += [("tmp", shared_scratch(build)), ("scratch", SCRATCH)]
     pairs += [("package", "\t".join(owner)) for owner in build.owners]
     pairs += [("write", f"{package}\t{path}") for package, path in policy.allow_write]
+    pairs += [("alone", "1")] if given.alone else []
+    pairs += [] if given.landlock else [("landlock", "0")]
+    pairs += [] if given.subreaper else [("subreaper", "0")]
     pairs += [("break", name) for name in policy.removed_walls]
     return encode_pairs([(key, os.fsencode(value)) for key, value in pairs])
 

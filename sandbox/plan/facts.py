@@ -21,11 +21,36 @@ class SystemEntry:
 
 
 @dataclass(frozen=True)
+class RuntimeFacts:
+    """An OCI runtime that the user named, as a probe in a container of its found it.
+
+    `error` says why it ran no container; then the rest says nothing. `filters`: a syscall filter refuses what it
+    shall. `no_new_privs` can be set. `notify`: user notification does all that the guard needs. `landlock` is the ABI,
+    0 for none. `subreaper`: orphans can be given to another process than the first. `confined`: the container had a
+    syscall filter before the guard's own. `kernel` is the release that it tells. `network`: the host's network can be
+    shared with it. `why` says what failed.
+    """
+
+    name: str
+    filters: bool = True
+    no_new_privs: bool = True
+    notify: bool = True
+    landlock: int = 1
+    subreaper: bool = True
+    confined: bool = True
+    kernel: str = ""
+    network: bool = True
+    why: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
 class HostFacts:
     """The machine and the user. `homes` are all directories known as a home of the caller (real and symbolic).
 
     `user`, `uid` and `gid` are whose the build is: the caller's, unless the engine gives it to somebody with less
     rights; then `caller` has the caller's own two ids. With an `image` (see `Plan`) `system` is what that has.
+    `runtime` is the OCI runtime that was named, if one was.
     """
 
     home: str
@@ -41,6 +66,7 @@ class HostFacts:
     state_dir: str
     caller: tuple[int, int] | None = None
     image: str = ""
+    runtime: RuntimeFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +86,8 @@ class BuildFacts:
     """One workspace and one command line.
 
     `roots` are directories shown read-only (the workspace root first), `files` single files shown read-only,
-    `masked` files of the workspace hidden behind an empty one, `scripts` the known build scripts as
+    `masked` files of the workspace hidden behind an empty one, `hidden` folders in the target dir that hold other
+    builds' intermediates and are hidden behind an empty one, `scripts` the known build scripts as
     (crate name, absolute source path), `owners` whose each crate's root file is, as (path, package, version, manifest
     directory), `prepared` the folder on the host that holds our generated files.
     """
@@ -82,6 +109,7 @@ class BuildFacts:
     programs: bool = False
     links: tuple[tuple[str, str], ...] = ()
     extra_env: tuple[tuple[str, str], ...] = ()
+    hidden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

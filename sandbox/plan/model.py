@@ -79,7 +79,9 @@ class Plan:
     target dir lies in it (a rule for one would then open the other). `private_env` names the variables whose values
     stand neither in `describe` nor in `to_json` (so `digest` does not tell them apart). `uid` and `gid` are, as seen
     from outside, whose files the command can use. `image` is the digest of an image with the system and the toolchain;
-    without one they are the host's own, among the mounts.
+    without one they are the host's own, among the mounts. `runtime` is the OCI runtime, empty for the engine's own. In
+    one where the guard can't be asked (`alone`) it is the first process all the same, its filter decides by itself, and
+    nothing is recorded; `missing` says what a run there lacks, so that its record is never whole.
     """
 
     command: tuple[str, ...]
@@ -102,6 +104,9 @@ class Plan:
     seccomp_digest: str = ""
     guard_digest: str = ""
     image: str = ""
+    runtime: str = ""
+    alone: bool = False
+    missing: tuple[str, ...] = ()
     uid: int = 0
     gid: int = 0
     withheld_env: tuple[str, ...] = ()
@@ -115,6 +120,11 @@ class Plan:
         mounts = [dict(vars(mount)) for mount in self.mounts]
         parts = {"mounts": mounts, "limits": dict(vars(self.limits)), "stdio": dict(vars(self.stdio))}
         return vars(self) | parts | {"env": self._shown_env()}
+
+    def _recorded(self) -> str:
+        if not self.recorded:
+            return "no"
+        return f"{'no, but ' if self.alone else 'yes, '}guard {self.guard_digest[:19]}"
 
     def _shown_env(self) -> list[tuple[str, str]]:
         return [(name, PRIVATE if name in self.private_env else value) for name, value in self.env]
@@ -133,12 +143,15 @@ class Plan:
             f"  directory {self.cwd}",
             f"  user      {self.uid}:{self.gid}",
             f"  network   {'host (resolve: cargo only, no crate code)' if self.network else 'none, loopback only'}",
-            f"  recorded  {'yes, guard ' + self.guard_digest[:19] if self.recorded else 'no'}",
+            f"  recorded  {self._recorded()}",
             f"  seccomp   {self.seccomp_digest[:19] + ' ' + self.seccomp_level if self.seccomp_digest else 'none'}",
             f"  landlock  ABI >= {self.require_landlock}, per rustc and per build script"
-            if self.recorded
+            if self.recorded and self.require_landlock
             else "  landlock  none",
         ]
+        if self.runtime:
+            lines.append(f"  runtime   {self.runtime}")
+        lines += [f"  missing   {words}" for words in self.missing]
         if self.image:
             lines.append(f"  image     {self.image}")
         lines += ["  limits"] + [f"    {line}" for line in self.limits.describe()]

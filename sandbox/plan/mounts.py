@@ -13,6 +13,7 @@ RUSTDOC = "/run/cargo-sandbox/rustdoc"
 ROLES = "/run/cargo-sandbox/roles"
 SCRATCH = "/run/cargo-sandbox/scratch"
 _HOME_BYTES = 1 << 30
+_NOTHING = 4096
 
 
 def base(host: HostFacts, limits: Limits, prepared: str) -> list[Mount]:
@@ -82,6 +83,7 @@ def build_mounts(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Po
         for path in build.masked
         if os.path.basename(path) not in policy.allow_dotenv and not is_within(path, build.target_dir)
     ]
+    mounts += [Mount("tmpfs", path, size=_NOTHING, mode=0o555, why="another build's, hidden") for path in build.hidden]
     mounts += [
         Mount("tmpfs", SCRATCH, size=tmp_bytes(host, policy.limits), mode=0o1777, why="each unit's own scratch"),
         Mount("ro", GUARD, host.guard, why="guard"),

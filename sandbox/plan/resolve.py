@@ -10,6 +10,7 @@ from __future__ import annotations
 from sandbox.plan.facts import HostFacts, Policy, SystemEntry, ToolFacts
 from sandbox.plan.model import Limits, Mount, Plan
 from sandbox.plan.mounts import base, in_system, outermost
+from sandbox.plan.runtime import resolve_runtime
 from sandbox.plan.secrets import is_within
 
 CONFIG_FOLDER = "/run/cargo-sandbox"
@@ -68,6 +69,7 @@ def resolve_plan(
         recorded=False,
         network=not offline,
         image=host.image,
+        runtime=resolve_runtime(host.runtime, not offline),
         uid=uid,
         gid=gid,
         dropped_config=dropped,

@@ -17,7 +17,8 @@ LEVELS = ("standard", "strict")
 @dataclass(frozen=True)
 class Filter:
     """`program` is an array of `struct sock_filter`; `refused` are the calls (number, errno) that the guard records and
-    refuses whenever the program asks about them. What else it asks about, the guard judges by the arguments."""
+    refuses whenever the program asks about them. What else it asks about, the guard judges by the arguments. A program
+    that is to stand alone asks about none, and there are none."""
 
     program: bytes
     refused: tuple[tuple[int, int], ...] = ()
@@ -28,11 +29,11 @@ class Filter:
         return "sha256:" + hashlib.sha256(self.program + repr(self.refused).encode()).hexdigest()
 
 
-def load(arch: str | None = None, level: str = "standard") -> Filter:
-    """The inner filter for `arch` (default: this machine).
+def load(arch: str | None = None, level: str = "standard", alone: bool = False) -> Filter:
+    """The inner filter for `arch` (default: this machine), or the one for where the guard can't be asked (`alone`).
 
-    Source: profiles/seccomp/calls.yaml, made into inner-<level>-<arch>.bpf by scripts/gen-seccomp. Raises SetupError
-    when there is no filter for the architecture or the file is damaged.
+    Source: profiles/seccomp/calls.yaml, made into inner-<level>-<arch>.bpf and alone-<level>-<arch>.bpf by
+    scripts/gen-seccomp. Raises SetupError when there is no filter for the architecture or the file is damaged.
     """
     arch = arch or os.uname().machine
     if arch not in ARCHITECTURES:
@@ -43,7 +44,7 @@ def load(arch: str | None = None, level: str = "standard") -> Filter:
             fix="build on a machine of one of these architectures",
         )
     try:
-        return parse(profile(f"seccomp/inner-{level}-{arch}.bpf").read_text("ascii"))
+        return parse(profile(f"seccomp/{'alone' if alone else 'inner'}-{level}-{arch}.bpf").read_text("ascii"))
     except (OSError, ValueError) as error:
         raise SetupError(
             f"the syscall filter for {arch} can't be read",

@@ -36,15 +36,21 @@ class _StrictLoader(yaml.SafeLoader):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What becomes of a call. `word`: allow, ask, refuse or errno; `error` is the errno of the last two."""
+    """What becomes of a call. `word`: allow, ask, refuse or errno; `error` is the errno of the last two. `otherwise`
+    is the errno of a call that would be asked about, where nobody can be asked; 0: it is let through there."""
 
     word: str
     error: int = 0
+    otherwise: int = 0
 
-    @property
-    def verdict(self) -> int:
-        """The SECCOMP_RET_* word of the inner filter; a refusal is the guard's, so that it is recorded."""
-        return {"allow": bpf.RET_ALLOW, "errno": bpf.RET_ERRNO | self.error}.get(self.word, bpf.RET_NOTIFY)
+    def verdict(self, alone: bool = False) -> int:
+        """The SECCOMP_RET_* word of the inner filter. A refusal is the guard's, so that it is recorded; the filter that
+        is `alone` decides by itself."""
+        if self.word == "allow" or (alone and self.word == "ask" and not self.otherwise):
+            return bpf.RET_ALLOW
+        if self.word == "errno" or alone:
+            return bpf.RET_ERRNO | (self.error or self.otherwise)
+        return bpf.RET_NOTIFY
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +75,11 @@ class Decision:
         asked = {action for action in self.actions if action.word in ("ask", "refuse")}
         return next(iter(asked)).error if len(asked) == 1 else 0
 
-    @property
-    def rule(self) -> bpf.Rule:
-        """The inner filter's rule."""
-        cases = tuple(bpf.Case(tests, action.verdict) for tests, action in self.cases)
-        return bpf.Rule(self.action.verdict, tuple(case for case in cases if _matters(case, cases, self.action)))
+    def rule(self, alone: bool = False) -> bpf.Rule:
+        """The inner filter's rule, of the one that asks the guard or of the one that is `alone`."""
+        base = self.action.verdict(alone)
+        cases = tuple(bpf.Case(tests, action.verdict(alone)) for tests, action in self.cases)
+        return bpf.Rule(base, tuple(case for case in cases if _matters(case, cases, base)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +136,9 @@ def read_source(text: str, tables: Mapping[str, Mapping[str, int]], level: str) 
     return Source(level, unknown, foreign, x32, calls)
 
 
-def _matters(case: bpf.Case, cases: tuple[bpf.Case, ...], action: Action) -> bool:
+def _matters(case: bpf.Case, cases: tuple[bpf.Case, ...], base: int) -> bool:
     """Whether the inner filter has to look: not where the guard is asked in any case."""
-    return any(other.verdict != action.verdict for other in cases[cases.index(case) :])
+    return any(other.verdict != base for other in cases[cases.index(case) :])
 
 
 def _action(data: Mapping[str, Any], key: str, where: str, level: str) -> Action:
@@ -140,11 +146,14 @@ def _action(data: Mapping[str, Any], key: str, where: str, level: str) -> Action
 
 
 def _parse(text: object, where: str) -> Action:
-    """`allow`, `ask`, `refuse NAME` or `errno NAME`."""
+    """`allow`, `ask`, `ask else NAME`, `refuse NAME` or `errno NAME`."""
     if isinstance(text, str):
         word, _, name = text.partition(" ")
         if word in ("allow", "ask") and not name:
             return Action(word)
+        number = getattr(errno, name.removeprefix("else "), None)
+        if word == "ask" and name.startswith("else ") and isinstance(number, int):
+            return Action(word, otherwise=number)
         number = getattr(errno, name, None)
         if word in ("refuse", "errno") and isinstance(number, int):
             return Action(word, number)

@@ -70,7 +70,11 @@ def last_line(result: RunResult, colour: bool) -> str:
     walls = result.walls
     if result.tier not in ("", "standard"):
         walls += f", {safe(result.tier)}" + (": see cargo-sandbox doctor" if result.tier != "strong" else "")
-    words = f"Sandbox {result.verdict}: {counted}, {_count(len(result.findings), 'finding')} ({walls})"
+    found = _count(len(result.findings), "finding")
+    if not result.recorded:
+        counted = "no record: units not seen"
+        found = f"{found}, others not seen" if result.findings else "findings not seen"
+    words = f"Sandbox {result.verdict}: {counted}, {found} ({walls})"
     mark = {"clean": "1;32", "drift": "1;33", "violation": "1;31", "incomplete": "1;33"}[result.verdict]
     if colour:
         words = words.replace(f"Sandbox {result.verdict}", f"\x1b[{mark}mSandbox {result.verdict}\x1b[0m", 1)

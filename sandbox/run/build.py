@@ -15,12 +15,15 @@ from sandbox.cli.options import Settings
 from sandbox.doctor.standing import demand
 from sandbox.engine.choose import choose
 from sandbox.engine.protocol import Engine, Session
+from sandbox.errors import SetupError
 from sandbox.plan import seccomp
 from sandbox.plan.build import guard_settings
 from sandbox.plan.model import Plan
+from sandbox.run import runtime
 from sandbox.run.host import directories
 from sandbox.run.invocation import prepare_invocation, print_help
 from sandbox.run.ledger import prepare_ledger
+from sandbox.run.runtime import look_at
 from sandbox.run.stdio import choose_stdio
 from sandbox.run.test_hooks import without_settings
 from sandbox.run.tier import tier_of
@@ -36,7 +39,9 @@ def print_plan(words: Sequence[str], settings: Settings) -> int:
     """`cargo-sandbox plan VERB …`: resolve, plan, print; run nothing of the project and make no target dir."""
     from sandbox.report.render import render_untrusted
 
-    invocation = prepare_invocation(words, settings, make_engine(settings), choose_stdio, create=False)
+    engine = make_engine(settings)
+    found = look_at(engine, os.environ)
+    invocation = prepare_invocation(words, settings, engine, choose_stdio, create=False, runtime=found)
     for line in invocation.plan.describe():
         print(render_untrusted(line, 10_000))
     return 0
@@ -50,10 +55,12 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
     engine = engine or make_engine(settings)
     if split(words).help:
         return print_help(words, settings, engine, choose_stdio)
+    # Before anything of the project is looked at, the resolve step included.
+    found = look_at(engine, os.environ)
+    runtime.demand(found, settings)
     if settings.strict:
-        # Before anything is started, the resolve step included.
-        demand(tier_of(engine, dict(os.environ)), "standard")
-    invocation = prepare_invocation(words, settings, engine, choose_stdio)
+        demand(tier_of(engine, dict(os.environ), found), "standard")
+    invocation = prepare_invocation(words, settings, engine, choose_stdio, runtime=found)
     plan, host = invocation.plan, invocation.host
     if invocation.args.open:
         sys.stderr.write(
@@ -63,13 +70,16 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
     opened = None
     try:
         # Meanwhile the container's mounts are made. Cargo does not start before the guard has been told to.
-        opened = prepare_ledger(host.state_dir, plan.build_dir, host.guard, host.guard_digest)
+        opened = prepare_ledger(host.state_dir, plan, host.guard)
         invocation.show_programs()
         since_ns = time.time_ns()
         tell_guard(session, plan)
         from sandbox.run.live import LiveRun
 
         return LiveRun(invocation, settings, engine, opened, started, since_ns).follow(session)
+    except SetupError:
+        runtime.forget(engine, os.environ)
+        raise
     finally:
         session.kill()
         session.close()
@@ -79,7 +89,7 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
 
 def tell_guard(session: Session, plan: Plan) -> None:
     """Tell the guard what to do in a started container."""
-    settings = guard_settings(plan, seccomp.load(level=plan.seccomp_level))
+    settings = guard_settings(plan, seccomp.load(level=plan.seccomp_level, alone=plan.alone))
     config = memoryview(frames.encode_config(without_settings(settings, plan)))
     try:
         while config:

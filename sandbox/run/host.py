@@ -8,7 +8,7 @@ import stat
 from dataclasses import replace
 
 from sandbox.errors import SetupError
-from sandbox.plan.facts import HostFacts, SystemEntry
+from sandbox.plan.facts import HostFacts, RuntimeFacts, SystemEntry
 
 # What of the host's tree a compiler run may see. Directories with people's data are not here.
 _ROOT = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "opt", "nix", "gnu")
@@ -72,6 +72,11 @@ def host_facts(env: dict[str, str], guard: str, guard_digest: str, state_dir: st
         memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         state_dir=state_dir,
     )
+
+
+def in_runtime(facts: HostFacts, runtime: RuntimeFacts | None) -> HostFacts:
+    """The same machine, with the build in an OCI runtime that the user named."""
+    return replace(facts, runtime=runtime)
 
 
 def given_to(facts: HostFacts, uid: int, gid: int) -> HostFacts:

@@ -26,9 +26,10 @@ from sandbox.guard import guard
 from sandbox.plan import seccomp
 from sandbox.plan.build import build_plan, role_settings
 from sandbox.plan.check import check
-from sandbox.plan.facts import BuildFacts, HostFacts, Policy, ToolFacts
+from sandbox.plan.facts import BuildFacts, HostFacts, Policy, RuntimeFacts, ToolFacts
 from sandbox.plan.model import Limits, Plan, Stdio
 from sandbox.plan.resolve import resolve_plan
+from sandbox.plan.runtime import fit
 from sandbox.plan.secrets import is_within
 from sandbox.run import dotenv, host, target, test_hooks
 from sandbox.run.ownership import check_readable, open_packages
@@ -88,6 +89,7 @@ class Invocation:
                 "engine": f"{engine.info.name} {engine.info.version}".strip(),
                 "engine_reason": engine.info.why,
                 "image": engine.info.image,
+                "runtime": self.plan.runtime,
                 "guard": self.plan.guard_digest,
             },
         }
@@ -140,24 +142,27 @@ def prepare_invocation(
     choose_stdio: Callable[[bool], Stdio],
     *,
     create: bool = True,
+    runtime: RuntimeFacts | None = None,
 ) -> Invocation:
     """Everything up to the plan; only cargo itself has run by then, in the resolve container.
 
-    Without `create` a missing target dir is not made, so the plan can be looked at and not run. Raises SandboxError.
+    Without `create` a missing target dir is not made, so the plan can be looked at and not run. `runtime` is the
+    engine's named one, if one was named. Raises SandboxError.
     """
     args = cargo_args.split(words)
     _refuse_what_writes_sources(args)
-    place = _look_around(args, settings, engine, choose_stdio)
+    given = fit(runtime)
+    place = _look_around(args, settings, engine, choose_stdio, runtime)
     owner = place.host.uid, place.host.gid
     common = standard_files(place.host.user, place.host.uid, place.host.gid, place.host.home)
     prepared = prepare(place.cache_dir, common, owner)
     identity = identify(engine, place.host, place.tool, place.policy, prepared, place.cache_dir)
     facts = _resolve(engine, place, identity, common)
     build = _build_facts(place, facts, identity, create)
-    files = common | {"roles": role_settings(build, place.tool, place.policy)}
+    files = common | {"roles": role_settings(build, place.tool, place.policy, given)}
     files |= home_config_files(place.cargo_home)
     build = replace(build, prepared=prepare(place.cache_dir, files, owner))
-    calls = seccomp.load(level=place.policy.seccomp)
+    calls = seccomp.load(level=place.policy.seccomp, alone=given.alone)
     plan = build_plan(place.host, place.tool, build, place.policy, calls.digest)
     check(plan, place.host.homes, build.prepared)
     shown = tuple(mount.source for mount in plan.mounts if mount.kind == "ro")
@@ -168,14 +173,20 @@ def prepare_invocation(
     return Invocation(args, plan, facts, place.host, place.tool, identity, place.cargo_home, str(place.tree.root))
 
 
-def _look_around(args: CargoArgs, settings: Settings, engine: Engine, choose_stdio: Callable[[bool], Stdio]) -> _Place:
+def _look_around(
+    args: CargoArgs,
+    settings: Settings,
+    engine: Engine,
+    choose_stdio: Callable[[bool], Stdio],
+    runtime: RuntimeFacts | None,
+) -> _Place:
     env = dict(os.environ)
     cwd = os.path.realpath(os.path.join(_working_directory(), args.directory or ""))
     state_dir, cache_dir = host.directories(env)
     binary = guard.find(env)
     facts = host.host_facts(env, str(binary), guard.digest(binary, cache_dir), state_dir)
     cargo_home = os.path.realpath(find_cargo_home(env, Path(cwd)))
-    facts = host.in_image(facts, engine.info.image)
+    facts = host.in_runtime(host.in_image(facts, engine.info.image), runtime)
     tool, extra_roots = _find_tool(args, env, Path(cwd), engine, facts, cache_dir)
     config = cargo_config.load(Path(cwd), Path(cargo_home), args.config)
     tree = workspace.discover(Path(cwd), args.manifest_path, env, config=config, lockfile_path=args.lockfile_path)
@@ -299,7 +310,8 @@ def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity, create: bo
     real_target = target.open_target(wanted, workspace_root, place.host.homes, place.cargo_home, by_user, owner, create)
     target.keep_away(real_target, (place.state_dir, place.cache_dir))
     _see_that_it_can_be_written(place.policy.allow_write, real_target)
-    build_dir = target.build_dir(real_target, owner, create)
+    apart = host_runtime.name if (host_runtime := place.host.runtime) and fit(host_runtime).missing else ""
+    build_dir = target.build_dir(real_target, owner, create, apart)
     roots = _roots(place)
     changed, workspace_wrapper, env = _as_cargo_gets_it(args, tool)
     settings = [f"build.build-dir={_toml_string(build_dir)}"]
@@ -335,6 +347,7 @@ def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity, create: bo
         programs=args.verb in _PROGRAM_VERBS,
         links=_links(wanted, real_target, workspace_root),
         extra_env=tuple(sorted(env.items())),
+        hidden=target.other_build_dirs(build_dir) if apart else (),
     )
 
 

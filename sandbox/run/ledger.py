@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.errors import SetupError
+from sandbox.plan.model import Plan
 from sandbox.trace.ledger import Entry, Ledger, SealBreak
 
 
@@ -20,19 +21,23 @@ class OpenLedger:
     touched_units: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def prepare_ledger(state_dir: str, build_dir: str, guard: str, guard_digest: str) -> OpenLedger:
+def prepare_ledger(state_dir: str, plan: Plan, guard: str) -> OpenLedger:
     """Open and lock the ledger, and make everything stale that must not be believed.
 
     A build dir that isn't the ledger's is emptied; a unit without an entry, or with an output that changed behind our
-    back, runs again. Raises SetupError when the state or build dir can't be used.
+    back, runs again. Where nothing is recorded no unit has an entry, nothing that is said rests on one being fresh, and
+    cargo may call fresh what it likes. Raises SetupError when the state or build dir can't be used.
     """
+    build_dir = plan.build_dir
+    # What was made where less could be recorded is not believed where more can be, nor the other way round.
+    made_by = " ".join([plan.guard_digest, *plan.missing])
     try:
-        ledger = Ledger.open(Path(state_dir), Path(build_dir), guard_digest)
+        ledger = Ledger.open(Path(state_dir), Path(build_dir), made_by)
         ledger.acquire(_blocking)
         opened = OpenLedger(ledger)
         if not ledger.trusted:
             ledger.renew(_blocking)
-        for path in ledger.unknown_fingerprints():
+        for path in () if plan.alone else ledger.unknown_fingerprints():
             ledger.make_stale(path)
         opened.touched = ledger.check(guard)
         for broken in opened.touched:

@@ -56,7 +56,7 @@ class LiveRun:
         self._writer = RunStore().create(datetime.now().astimezone())
         kill_at = "high" if settings.on_violation == "kill" else "never"
         self._recorder = Recorder(self._writer, self._judge, ledger.ledger, kill_at, self._stop_for)
-        self._standing = tier_of(engine, invocation.host.env)
+        self._standing = tier_of(engine, invocation.host.env, invocation.host.runtime)
         self._pump: Pump | None = None
         self._built = False
         self._message = MessageLines(self._writer.message)
@@ -105,23 +105,32 @@ class LiveRun:
         with raw_terminal(plan.stdio) as self._terminal_mode:
             self._pump = Pump(
                 session,
-                Sinks(
-                    output=self._output,
-                    events=self._recorder.events,
-                    unit=self._recorder.unit,
-                    state=self._recorder.see_state,
-                    program=self._program,
-                    tick=self._recorder.tick,
-                ),
+                self._sinks(),
                 Watchdog(plan.limits, session.pid, plan.target_dir),
                 filter_stdout=os.isatty(1),
                 filter_stderr=os.isatty(2),
             )
             self._recorder.when_program_starts(self._build_over)
+            if plan.alone and plan.stdio.stdin != "null":
+                # Nobody sees the program start. Of what else runs here nothing reads input.
+                self._pump.forward_input(0)
             ending = self._pump.run()
         self._message.end()
         self._build_over(ending)
         return self._result(ending)
+
+    def _sinks(self) -> Sinks:
+        """Where the guard's frames go. One that is alone has nothing to tell of units, and gVisor lets a build write to
+        its output (/proc/1/fd): whatever says there that something was seen is not the guard's."""
+        recorder, alone = self._recorder, self._invocation.plan.alone
+        return Sinks(
+            output=self._output,
+            events=_nothing if alone else recorder.events,
+            unit=_nothing if alone else recorder.unit,
+            state=_nothing if alone else recorder.see_state,
+            program=_nothing if alone else self._program,
+            tick=recorder.tick,
+        )
 
     def _output(self, stream: int, data: bytes) -> None:
         self._writer.output(data)
@@ -157,7 +166,7 @@ class LiveRun:
             words = f"{broken.path} was {broken.what} after its unit had ended"
             self._judge.add_external("CS0108", unit, broken.path, words)
         self._recorder.settle(self._since_ns)
-        if keys is None:
+        if keys is None and not self._invocation.plan.alone:
             self._compare_with_disk(until_ns)
         if ending is None:
             ledger.release()
@@ -182,7 +191,7 @@ class LiveRun:
 
     def _result(self, ending: Ending) -> RunResult:
         data = ending.exit
-        looked_at = (data or {}).get("fingerprints") or ()
+        looked_at = () if self._invocation.plan.alone else (data or {}).get("fingerprints") or ()
         ran = self._recorder.key_units
         fresh = fresh_units(self._ledger.ledger, looked_at, set(ran))
         findings = (*self._judge.findings(), *fresh.findings)
@@ -190,13 +199,14 @@ class LiveRun:
         owned += [(f.unit.removeprefix("fresh:"), f) for f in findings if f.unit.startswith("fresh:")]
         make_violators_stale(self._ledger.ledger, owned)
         self._ledger.ledger.release()
-        complete = self._recorder.completeness(data)
+        plan = self._invocation.plan
+        complete = self._recorder.completeness(data, plan.alone)
         holes = (
             (fresh.unknown, "fresh units have no entry in the ledger; build again"),
             (fresh.unsealed, "fresh units have outputs that could not be sealed"),
         )
         told = tuple(f"{count} {words}" for count, words in holes if count)
-        complete = replace(complete, reasons=(*complete.reasons, *told))
+        complete = replace(complete, reasons=(*plan.missing, *complete.reasons, *told))
         code = data.get("code") if data else None
         number = data.get("signal") if data else None
         verdict = decide(findings, complete)
@@ -215,8 +225,17 @@ class LiveRun:
             duration_s=round(time.monotonic() - self._started, 3),
             tier=self._standing.tier,
             tier_reasons=tuple(reason.words for reason in self._standing.reasons),
-            walls=f"{self._engine.info.words}, no network, Landlock {self._recorder.state.get('landlock', '?')}",
+            walls=f"{self._engine.info.words}, no network, {self._landlock()}",
+            recorded=not plan.alone,
         )
+
+    def _landlock(self) -> str:
+        plan, runtime = self._invocation.plan, self._invocation.host.runtime
+        if plan.require_landlock == 0:
+            return "no Landlock"
+        if plan.alone and runtime is not None:
+            return f"Landlock {runtime.landlock}"
+        return f"Landlock {self._recorder.state.get('landlock', '?')}"
 
     def _exit_code(
         self,
@@ -241,6 +260,10 @@ class LiveRun:
         if number:
             return 128 + number
         return code if code is not None else 1
+
+
+def _nothing(*_said: object) -> None:
+    """Not believed."""
 
 
 def _die_of(number: int) -> None:

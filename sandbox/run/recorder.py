@@ -104,13 +104,14 @@ class Recorder:
         """Let buffered parts of the record reach the disk."""
         self._writer.tick(time.monotonic())
 
-    def completeness(self, ending: dict[str, Any] | None) -> Completeness:
-        """The counters and what they mean. Without the guard's last frame the record has a hole by definition."""
+    def completeness(self, ending: dict[str, Any] | None, alone: bool = False) -> Completeness:
+        """The counters and what they mean. Without the guard's last frame the record has a hole by definition. A guard
+        that was `alone` counts nothing."""
         reasons = list(self.reasons)
-        data = ending or {}
+        data = {} if alone else ending or {}
         if ending is None:
             reasons.append("the guard ended without its last word")
-        else:
+        elif not alone:
             if data.get("written") != self.listed:
                 reasons.append(f"the guard wrote {data.get('written')} events, {self.listed} arrived")
             for name, words in (("unreadable", "calls could not be read"), ("lost", "events were lost")):

@@ -89,15 +89,16 @@ def keep_away(target: str, own: tuple[str, ...]) -> None:
             )
 
 
-def build_dir(target: str, owner: tuple[int, int], create: bool = True) -> str:
+def build_dir(target: str, owner: tuple[int, int], create: bool = True, apart: str = "") -> str:
     """Our own folder for intermediates inside the target dir (`cargo clean` removes it with the rest), made if need be
     (and if `create`).
 
-    A build that root gives to another user has one of its own, so that engines don't disturb each other.
+    A build that root gives to another user has one of its own, so that engines don't disturb each other; so has one
+    whose record can't be whole, by the name of its runtime (`apart`), so that nobody else believes what it made.
     Raises SetupError when something that is not a plain directory sits there.
     """
     other = os.geteuid() == 0 and owner[0] != 0
-    own = f"build-{owner[0]}" if other else "build"
+    own = (f"build-{owner[0]}" if other else "build") + (f".{apart}" if apart else "")
     place = target
     fds: list[int] = []
     try:
@@ -124,6 +125,16 @@ def build_dir(target: str, owner: tuple[int, int], create: bool = True) -> str:
         for fd in fds:
             os.close(fd)
     return place
+
+
+def other_build_dirs(build: str) -> tuple[str, ...]:
+    """Folders beside a build dir: where other builds of the same target dir keep theirs."""
+    top, own = os.path.split(build)
+    try:
+        found = [entry.path for entry in os.scandir(top) if entry.name != own and entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return ()
+    return tuple(sorted(found))
 
 
 def show_programs(

@@ -112,6 +112,22 @@ pub fn kill(pid: i32, signal: i32) -> bool {
     unsafe { libc::kill(pid, signal) == 0 }
 }
 
+/// The kernel's release as uname(2) tells it; gVisor has no file that does.
+pub fn release() -> Vec<u8> {
+    // SAFETY: an all-zero value is valid, and the call ends what it writes with a NUL.
+    unsafe {
+        let mut name: libc::utsname = std::mem::zeroed();
+        libc::uname(&mut name);
+        CStr::from_ptr(name.release.as_ptr()).to_bytes().to_vec()
+    }
+}
+
+/// Become the parent of what our descendants leave behind (prctl(2), `PR_SET_CHILD_SUBREAPER`).
+pub fn become_subreaper() -> io::Result<()> {
+    // SAFETY: the call touches no memory.
+    check_int(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }).map(drop)
+}
+
 /// A descriptor that becomes readable when the process ends (`pidfd_open(2)`).
 pub fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
     // SAFETY: the call touches no memory.
@@ -188,6 +204,16 @@ pub fn reap(pid: i32, block: bool) -> Reaped {
             -1 => return Reaped::NoChildren,
             _ => return Reaped::Child(got.unsigned_abs(), Ended::from_status(status), usage),
         }
+    }
+}
+
+/// Whether a child has ended; it is not collected (waitid(2), `WNOWAIT`).
+pub fn has_ended(child: u32) -> bool {
+    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: an all-zero value is valid, and the call writes it only. Without a child that has ended it stays zero.
+    unsafe {
+        let mut found: libc::siginfo_t = std::mem::zeroed();
+        libc::waitid(libc::P_PID, child, &mut found, flags) != 0 || found.si_pid() != 0
     }
 }
 

@@ -16,15 +16,20 @@ fn instruction(code: u16, yes: u8, no: u8, k: u32) -> [u8; 8] {
 
 /// A filter that asks for the given calls and allows all others.
 fn filter(calls: &[libc::c_long]) -> String {
+    const NOTIFY: u32 = 0x7fc0_0000;
+    deciding(calls, NOTIFY)
+}
+
+/// A filter with this verdict for the given calls that allows all others.
+fn deciding(calls: &[libc::c_long], verdict: u32) -> String {
     const LOAD: u16 = 0x20;
     const EQUAL: u16 = 0x15;
     const RETURN: u16 = 0x06;
-    const NOTIFY: u32 = 0x7fc0_0000;
     const ALLOW: u32 = 0x7fff_0000;
     let mut program = instruction(LOAD, 0, 0, 0).to_vec();
     for call in calls {
         program.extend(instruction(EQUAL, 0, 1, u32::try_from(*call).unwrap()));
-        program.extend(instruction(RETURN, 0, 0, NOTIFY));
+        program.extend(instruction(RETURN, 0, 0, verdict));
     }
     program.extend(instruction(RETURN, 0, 0, ALLOW));
     program.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -125,6 +130,36 @@ fn number(text: &str, key: &str) -> u64 {
         .find(|letter: char| !letter.is_ascii_digit())
         .unwrap_or(after.len());
     after[..end].parse().unwrap()
+}
+
+#[test]
+fn alone_the_filter_decides_by_itself_and_nothing_of_the_build_is_told_but_its_output() {
+    const EPERM: u32 = 0x0005_0001;
+    let filter = deciding(&[libc::SYS_unshare], EPERM);
+    let script = "unshare -U true; echo refused $?; cat /etc/hostname >/dev/null; exit 7";
+    let run = run(script, &[("alone", "1"), ("filter", &filter)], b"");
+    assert_eq!(run.code, 0);
+    assert_eq!(run.text(b'O'), "refused 1\n");
+    assert!(run.text(b'E').contains("not permitted"));
+    assert!(run.text(b'S').contains("\"alone\":true"));
+    assert_eq!(run.text(b'V'), "");
+    assert!(run
+        .text(b'U')
+        .lines()
+        .all(|line| line.contains("\"unit\":\"u0\"")));
+    let exit = run.text(b'X');
+    assert!(exit.contains("\"code\":7,"));
+    assert_eq!((number(&exit, "seen"), number(&exit, "written")), (0, 0));
+}
+
+#[test]
+fn a_filter_that_asks_where_nobody_listens_refuses() {
+    let run = run(
+        "kill -0 $$ || echo refused",
+        &[("alone", "1"), ("filter", &filter(&[libc::SYS_kill]))],
+        b"",
+    );
+    assert_eq!(run.text(b'O'), "refused\n");
 }
 
 #[test]

@@ -10,7 +10,9 @@ OUTSIDE = {name: f"{name}:[4026531{number}]" for number, name in enumerate(NAMES
 INSIDE = {name: f"{name}:[4026532{number}]" for number, name in enumerate(NAMESPACES, 100)}
 FULL = 0x1FF_FFFF_FFFF
 
-_ALL = Probe(7, True, True, True, True, True, True, True, 0, FULL, OUTSIDE)
+_ALL = Probe(
+    7, True, True, True, True, True, True, True, 0, FULL, OUTSIDE, filter=True, no_new_privs=True, subreaper=True
+)
 
 
 def kernel(release: str, **features: object) -> Kernel:

@@ -12,6 +12,8 @@ from sandbox.doctor.diagnose import checks, diagnose, standing
 from sandbox.doctor.facts import Bubblewrap, Docker, Host, Probe
 from sandbox.doctor.known_bad import load
 from sandbox.doctor.model import WALLS, Check
+from sandbox.doctor.tier import Standing
+from sandbox.plan.facts import RuntimeFacts
 from tests.unit.doctor import hosts
 
 ENTRIES = load()
@@ -58,9 +60,52 @@ def test_gvisor_and_virtual_machines_are_strong_and_it_is_said_that_the_guard_wa
     assert tiers(as_default, "docker")[1] == "strong"
 
 
+GVISOR = RuntimeFacts("runsc", notify=False, landlock=0, confined=False, kernel="4.4.0", network=False)
+
+
+def tried(runtime: RuntimeFacts, host: Host = hosts.GVISOR) -> Standing:
+    return diagnose(replace(host, runtime=runtime), ENTRIES, f"docker --runtime {runtime.name}").chosen
+
+
+def test_a_runtime_that_was_tried_is_strong_and_what_the_guard_can_t_do_there_is_said() -> None:
+    found = tried(GVISOR)
+    assert (found.tier, len(found.reasons)) == ("strong", 3)
+    assert "can't record there: no user notification" in found.reasons[0].words
+    assert "no Landlock" in found.reasons[1].words
+    assert "only the guard's" in found.reasons[2].words
+    assert tried(replace(GVISOR, notify=True, landlock=7, confined=True)).reasons == ()
+
+
+def test_a_name_alone_makes_no_runtime_strong() -> None:
+    release = hosts.GVISOR.kernel.release
+    assert tried(replace(GVISOR, kernel=release)).tier == "degraded"
+    assert tried(RuntimeFacts("runsc", landlock=7, kernel=release)).tier == "standard"
+
+
+@pytest.mark.parametrize(
+    ("changed", "tier"),
+    [
+        ({}, "standard"),
+        ({"landlock": 2}, "degraded"),
+        ({"landlock": 0}, "degraded"),
+        ({"notify": False}, "degraded"),
+        ({"subreaper": False}, "degraded"),
+        ({"confined": False}, "degraded"),
+        ({"filters": False}, "none"),
+        ({"no_new_privs": False}, "none"),
+        ({"error": "exec format error"}, "none"),
+    ],
+)
+def test_another_runtime_is_worth_what_was_found_in_it(changed: dict[str, object], tier: str) -> None:
+    found = tried(replace(RuntimeFacts("crun", landlock=7, kernel="6.18.4"), **changed), hosts.MODERN)  # type: ignore[arg-type]
+    assert (found.engine, found.tier) == ("docker --runtime crun", tier)
+    assert bool(found.reasons) == (tier != "standard")
+
+
 def test_a_daemon_that_is_known_to_be_bad_is_not_strong_with_any_runtime() -> None:
     old = replace(hosts.GVISOR, docker=replace(hosts.GVISOR.docker, version="28.2.2"))
     assert diagnose(old, ENTRIES, "docker --runtime runsc").chosen.tier == "degraded"
+    assert tried(GVISOR, old).tier == "degraded"
 
 
 def test_a_daemon_elsewhere_can_t_be_used() -> None:

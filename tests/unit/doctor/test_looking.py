@@ -15,7 +15,8 @@ from sandbox.plan.mounts import GUARD
 
 WORDS = (
     '{"v":1,"landlock":7,"sizes_fit":true,"wait_killable":false,"new_listener":true,"answered":true,"continued":true,'
-    '"sync_wakeup":true,"why":"","close_range":true,"capabilities":"00000000000000ff","bounding":"0","user":"user:[1]"}'
+    '"sync_wakeup":true,"why":"","close_range":true,"capabilities":"00000000000000ff","bounding":"0","user":"user:[1]",'
+    '"filter":true,"no_new_privs":true,"subreaper":false,"confined":true,"kernel":"6.1.0","interfaces":["eth0","a"]}'
 )
 
 # From `GET /version` and `GET /info` of Docker 20.10 on Debian 12.
@@ -44,6 +45,8 @@ def test_the_guard_s_words_become_facts() -> None:
     probe = look.read_probe(WORDS)
     assert (probe.landlock, probe.wait_killable, probe.answered, probe.capabilities) == (7, False, True, 0xFF)
     assert probe.namespaces == dict.fromkeys(NAMESPACES, "") | {"user": "user:[1]"}
+    assert (probe.filter, probe.no_new_privs, probe.subreaper, probe.confined) == (True, True, False, True)
+    assert (probe.kernel, probe.interfaces, probe.notifies) == ("6.1.0", ("a", "eth0"), True)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"v":2}', "cargo-sandbox: probe: No such file"])

@@ -21,7 +21,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The engines that were looked at; each look finds WEAK."""
     made: list[str] = []
 
-    def look(engine: str, env: object) -> Standing:
+    def look(engine: str, env: object, runtime: object) -> Standing:
         made.append(engine)
         return WEAK
 
@@ -86,7 +86,7 @@ def test_a_cache_that_can_t_be_written_only_costs_time(looks: list[str], tmp_pat
 
 
 def test_a_host_that_nobody_can_look_at_is_degraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(engine: str, env: object) -> Standing:
+    def fail(engine: str, env: object, runtime: object) -> Standing:
         raise SetupError("the guard is missing")
 
     monkeypatch.setattr(standing, "_look", fail)

@@ -48,6 +48,25 @@ def test_a_clean_run_is_one_line() -> None:
     )
 
 
+def test_what_nobody_saw_is_never_counted_as_nothing() -> None:
+    missing = "runtime runsc: the guard can't record there: no user notification"
+    unseen = result(
+        verdict="incomplete", recorded=False, units={"cargo": 1}, completeness=Completeness(reasons=(missing,)),
+        walls="docker runsc, no network, no Landlock", tier="strong",
+    )  # fmt: skip
+    told = report(unseen, {}, False, "high", quiet=True)
+    assert told.splitlines() == [
+        f"warning: the record has a hole: {missing}",
+        "Sandbox incomplete: no record: units not seen, findings not seen "
+        "(docker runsc, no network, no Landlock, strong) · run 2026-11-20-k3f9",
+    ]
+    one = last_line(result(FINDING, verdict="violation", recorded=False), False)
+    assert "units not seen, 1 finding, others not seen" in one
+    assert RunResult.from_json(unseen.to_json()) == unseen
+    older = {name: value for name, value in result().to_json().items() if name != "recorded"}
+    assert RunResult.from_json(older).recorded
+
+
 def test_a_finding_names_who_by_which_chain_did_what_and_what_to_type(monkeypatch) -> None:
     monkeypatch.setenv("HOME", "/home/ann")
     chains = {("csbench-fetch", "0.1.0", "/w/fetch"): ["inventory 0.1.0", "tables 0.1.0", "csbench-fetch 0.1.0"]}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.errors import SetupError
-from sandbox.run.target import build_dir, open_target
+from sandbox.run.target import build_dir, open_target, other_build_dirs
 
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n"
 
@@ -106,3 +106,13 @@ def test_the_build_dir_is_made_through_no_link(tmp_path: Path, name: str, monkey
     with pytest.raises(SetupError):
         build_dir(str(target), OWNER)
     assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_builds_whose_record_can_t_be_whole_have_a_build_dir_of_their_own_and_see_no_other(tmp_path: Path) -> None:
+    usual = build_dir(str(tmp_path), OWNER)
+    apart = build_dir(str(tmp_path), OWNER, apart="runsc")
+    assert Path(apart).name == Path(usual).name + ".runsc" and Path(apart).is_dir()
+    (tmp_path / ".cargo-sandbox/link").symlink_to(tmp_path)
+    (tmp_path / ".cargo-sandbox/file").write_text("")
+    assert other_build_dirs(apart) == (usual,)
+    assert other_build_dirs(str(tmp_path / "none/build")) == ()

@@ -37,7 +37,9 @@ tests = st.lists(any_of | bits, min_size=1, max_size=3).map(tuple)
 rules = st.builds(
     bpf.Rule, verdict=verdicts, cases=st.lists(st.builds(bpf.Case, tests, verdicts), max_size=3).map(tuple)
 )
-actions = st.sampled_from([Action("allow"), Action("ask"), Action("refuse", 1), Action("errno", 38)])
+actions = st.sampled_from(
+    [Action("allow"), Action("ask"), Action("ask", otherwise=95), Action("refuse", 1), Action("errno", 38)]
+)
 decisions = st.builds(Decision, actions, st.lists(st.tuples(tests, actions), max_size=2).map(tuple))
 arguments = st.lists(st.builds(lambda high, low: high << 32 | low, words, words), min_size=6, max_size=6)
 
@@ -71,12 +73,26 @@ def test_any_rules_are_carried_out_to_the_letter(
 
 
 @settings(deadline=None)
-@given(decision=decisions, args=arguments)
-def test_the_inner_rule_of_a_decision_is_the_decision(decision: Decision, args: list[int]) -> None:
+@given(decision=decisions, args=arguments, alone=st.booleans())
+def test_the_inner_rule_of_a_decision_is_the_decision(decision: Decision, args: list[int], alone: bool) -> None:
     held = (action for tests, action in decision.cases if all(passes(test, args) for test in tests))
-    rule = decision.rule
+    rule = decision.rule(alone)
     found = (case.verdict for case in rule.cases if all(passes(test, args) for test in case.tests))
-    assert next(found, rule.verdict) == next(held, decision.action).verdict
+    assert next(found, rule.verdict) == next(held, decision.action).verdict(alone)
+
+
+@pytest.mark.parametrize(
+    ("action", "asking", "alone"),
+    [
+        (Action("allow"), bpf.RET_ALLOW, bpf.RET_ALLOW),
+        (Action("ask"), bpf.RET_NOTIFY, bpf.RET_ALLOW),
+        (Action("ask", otherwise=95), bpf.RET_NOTIFY, bpf.RET_ERRNO | 95),
+        (Action("refuse", 1), bpf.RET_NOTIFY, bpf.RET_ERRNO | 1),
+        (Action("errno", 38), bpf.RET_ERRNO | 38, bpf.RET_ERRNO | 38),
+    ],
+)
+def test_what_is_asked_and_what_is_decided_where_nobody_can_be_asked(action: Action, asking: int, alone: int) -> None:
+    assert (action.verdict(), action.verdict(alone=True)) == (asking, alone)
 
 
 @settings(deadline=None)
@@ -129,7 +145,7 @@ def test_the_text_form_reads_back_as_the_same_filter() -> None:
 def test_what_the_guard_needs_passes_in_the_container_and_not_in_the_build() -> None:
     text = SOURCE.replace("calls: [open]", "calls: [open], guard: true").replace("ask, why", "refuse EPERM, why")
     source = seccomp_source.read_source(text, TABLES, "standard")
-    assert source.calls["open"].rule == bpf.Rule(bpf.RET_NOTIFY)
+    assert source.calls["open"].rule() == bpf.Rule(bpf.RET_NOTIFY)
     profile = json.loads(seccomp_outer.profile(source))
     assert [rule["names"] for rule in profile["syscalls"]] == [["open", "read", "write"]]
 
@@ -137,7 +153,7 @@ def test_what_the_guard_needs_passes_in_the_container_and_not_in_the_build() -> 
 @pytest.mark.parametrize(("level", "verdict"), [("standard", bpf.RET_NOTIFY), ("strict", bpf.RET_ERRNO | 1)])
 def test_a_level_may_have_an_action_of_its_own(level: str, verdict: int) -> None:
     text = SOURCE.replace("ask, why", "ask, strict: errno EPERM, why")
-    assert seccomp_source.read_source(text, TABLES, level).calls["open"].rule.verdict == verdict
+    assert seccomp_source.read_source(text, TABLES, level).calls["open"].rule().verdict == verdict
 
 
 @pytest.mark.parametrize(
@@ -147,6 +163,10 @@ def test_a_level_may_have_an_action_of_its_own(level: str, verdict: int) -> None
         ("[open]", "[open, open]", "another group"),
         ("[open]", "[]", "no group has open"),
         ("action: ask", "action: aks", "not an action"),
+        ("action: ask", "action: ask EPERM", "not an action"),
+        ("action: ask", "action: ask else", "not an action"),
+        ("action: ask", "action: ask else ENOTHING", "not an action"),
+        ("action: ask", "action: refuse else EPERM", "not an action"),
         ("action: ask", "action: errno ENOTHING", "not an action"),
         ("action: ask", "action: allow EPERM", "not an action"),
         ("action: ask", "action: refuse", "not an action"),

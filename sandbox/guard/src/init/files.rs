@@ -363,6 +363,11 @@ impl Guard {
             Verdict::Count => self.count(caller),
             Verdict::List(_) if self.settings.broken("record") => self.count(caller),
             Verdict::List(note) => self.allow(caller, &Event { note, ..*event }),
+            // The prediction is of a domain that this kernel can't make, so the guard stands in for it. That is no wall:
+            // what it looked at may change before the kernel looks.
+            Verdict::Denied(By::Landlock) if self.landlock < 1 => {
+                self.deny(caller, libc::EACCES, event)
+            }
             Verdict::Denied(by) => {
                 let errno = Some(if by == By::Readonly {
                     "EROFS"

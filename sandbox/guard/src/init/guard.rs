@@ -276,6 +276,7 @@ impl Guard {
         object.number("v", 1);
         object.signed("landlock", self.landlock.into());
         object.flag("sync_wakeup", sync_wakeup);
+        object.flag("alone", self.settings.alone);
         object.text("kernel", kernel);
         object.number("pid2", self.top.into());
         object.end();

@@ -84,15 +84,15 @@ fn run() -> Result<(), Failure> {
         Arc::clone(&watch),
     )
     .map_err(|why| Failure::new("exec", why))?;
-    let sync_wakeup = seccomp::sync_wakeup(spawned.listener.as_raw_fd());
+    let listener = spawned.listener.as_ref().map(AsRawFd::as_raw_fd);
+    let sync_wakeup = listener.is_some_and(seccomp::sync_wakeup);
     let state = guard.state_json(sync_wakeup, &kernel());
     let start = guard.units[process::CARGO].start_json(0);
     let guard = Arc::new(Mutex::new(guard));
-    let listener = spawned.listener.as_raw_fd();
-    std::thread::spawn({
+    if let Some(listener) = listener {
         let guard = Arc::clone(&guard);
-        move || notifier::serve(listener, &guard)
-    });
+        std::thread::spawn(move || notifier::serve(listener, &guard));
+    }
     spawned.wait_exec()?;
     queue.first(b'U', &start);
     queue.first(b'S', &state);
@@ -155,7 +155,7 @@ fn check_ourselves() -> Result<(), Failure> {
 }
 
 fn check_kernel(settings: &Settings) -> Result<(), Failure> {
-    if !seccomp::sizes_fit() {
+    if !settings.alone && !seccomp::sizes_fit() {
         return Err(Failure::new(
             "seccomp",
             "the kernel has no user notification that this guard knows",

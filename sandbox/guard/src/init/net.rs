@@ -2,7 +2,7 @@
 
 use super::address::{self, Address};
 use super::dns;
-use super::event::Event;
+use super::event::{By, Event};
 use super::guard::{Answer, Call, Guard};
 use super::memory;
 use super::resolve::NoPath;
@@ -128,6 +128,9 @@ impl Guard {
             denied,
             ..Event::default()
         };
+        if denied == Some(By::Landlock) && self.landlock < 1 {
+            return self.deny(call.caller, libc::EACCES, &event);
+        }
         self.allow(call.caller, &event)
     }
 

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// What the kernel is told to answer in place of the real parent's id.
 const ANSWER: i64 = 0x5eed;
+/// What a filter alone answers.
+const REFUSED: i32 = libc::EOWNERDEAD;
 /// `SECCOMP_USER_NOTIF_FLAG_CONTINUE`
 const CONTINUE: u32 = 1;
 /// A broken kernel must not keep the doctor waiting.
@@ -24,6 +26,7 @@ pub fn main() -> i32 {
     let mut object = Object::new(&mut out);
     object.number("v", 1);
     object.signed("landlock", landlock::abi().into());
+    object.flag("filter", answers_alone());
     object.flag("sizes_fit", seccomp::sizes_fit());
     object.flag(
         "wait_killable",
@@ -48,6 +51,13 @@ pub fn main() -> i32 {
     let status = std::fs::read("/proc/self/status").unwrap_or_default();
     object.text("capabilities", field(&status, b"CapEff:"));
     object.text("bounding", field(&status, b"CapBnd:"));
+    object.flag("no_new_privs", keeps_privileges_down());
+    object.flag("subreaper", adopts());
+    // Read before this thread has any filter of ours: whether the container has one already.
+    object.flag("confined", field(&status, b"Seccomp:") == b"2");
+    object.text("kernel", &sys::release());
+    let devices = std::fs::read("/proc/net/dev").unwrap_or_default();
+    object.texts("interfaces", interfaces(&devices));
     for name in ["user", "net", "pid", "mnt", "ipc", "uts", "cgroup"] {
         let link = std::fs::read_link(format!("/proc/self/ns/{name}")).unwrap_or_default();
         object.text(name, link.as_os_str().as_encoded_bytes());
@@ -59,6 +69,11 @@ pub fn main() -> i32 {
 
 /// A filter that asks about getppid(2) and lets the rest pass.
 fn filter() -> Vec<u8> {
+    deciding(libc::SECCOMP_RET_USER_NOTIF)
+}
+
+/// A filter with this verdict for getppid(2) that lets the rest pass.
+fn deciding(verdict: u32) -> Vec<u8> {
     const LOAD: u16 = 0x20;
     const EQUAL: u16 = 0x15;
     const RETURN: u16 = 0x06;
@@ -66,7 +81,7 @@ fn filter() -> Vec<u8> {
     [
         (LOAD, 0, 0, 0),
         (EQUAL, 0, 1, number),
-        (RETURN, 0, 0, libc::SECCOMP_RET_USER_NOTIF),
+        (RETURN, 0, 0, verdict),
         (RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
     ]
     .into_iter()
@@ -142,6 +157,52 @@ fn answer(listener: i32, flags: u32, value: i64) -> Result<(), String> {
     Ok(())
 }
 
+/// A filter that asks nobody: the errno that it answers with arrives, also in a thread that is started later.
+fn answers_alone() -> bool {
+    let filter = deciding(libc::SECCOMP_RET_ERRNO | REFUSED.unsigned_abs());
+    let tried = thread::spawn(move || {
+        no_new_privs().and_then(|()| seccomp::install_alone(&filter))?;
+        let refused =
+            || parent() == -1 && io::Error::last_os_error().raw_os_error() == Some(REFUSED);
+        io::Result::Ok(refused() && thread::spawn(refused).join().unwrap_or(false))
+    });
+    tried.join().is_ok_and(|result| result.unwrap_or(false))
+}
+
+/// `no_new_privs` can be set, and then it is.
+fn keeps_privileges_down() -> bool {
+    // SAFETY: prctl with this command touches no memory.
+    on_thread(|| sys::check_int(unsafe { libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) }))
+        == Some(1)
+}
+
+/// Whether another process than the first can be given orphans: gVisor lets the first one say so, as it is anyway.
+fn adopts() -> bool {
+    // SAFETY: without CLONE_VM this is a fork; the child makes two system calls and shares no memory with us.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+    if pid == 0 {
+        let status = i32::from(sys::become_subreaper().is_err());
+        // SAFETY: ends the child at once, without running anything of the parent's.
+        unsafe { libc::_exit(status) }
+    }
+    let child = i32::try_from(pid).unwrap_or(-1);
+    child > 0
+        && matches!(
+            sys::reap(child, true),
+            sys::Reaped::Child(_, sys::Ended::Code(0), _)
+        )
+}
+
+/// The names in /proc/net/dev: a line each behind two of headings, up to a colon.
+fn interfaces(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| *byte == b'\n')
+        .skip(2)
+        .filter_map(|line| {
+            let end = line.iter().position(|byte| *byte == b':')?;
+            Some(line[..end].trim_ascii())
+        })
+}
+
 /// By number, since the C library may keep the answer of an earlier call.
 fn parent() -> i64 {
     // SAFETY: the call touches no memory.
@@ -193,6 +254,19 @@ mod tests {
         let tried = notify().unwrap();
         assert_eq!(tried.answered, ANSWER);
         assert_eq!(tried.continued, parent());
+    }
+
+    #[test]
+    fn this_kernel_lets_a_filter_refuse_a_call_without_asking() {
+        assert!(answers_alone());
+        assert!(keeps_privileges_down() && adopts());
+    }
+
+    #[test]
+    fn interfaces_are_told_by_name() {
+        let text = b"Inter-|   Receive\n face |bytes\n    lo:  0 0\n  eth0: 1 2\n";
+        let names: Vec<&[u8]> = interfaces(text).collect();
+        assert_eq!(names, [&b"lo"[..], b"eth0"]);
     }
 
     #[test]

@@ -17,37 +17,46 @@ const ROOM: usize = 256;
 ///
 /// `filter` holds whole `struct sock_filter`s.
 pub fn install(filter: &[u8]) -> io::Result<i32> {
-    match load(filter, WAIT_KILLABLE_RECV) {
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => load(filter, 0),
+    match listen(filter, WAIT_KILLABLE_RECV) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => listen(filter, 0),
         other => other,
     }
 }
 
+/// Install a filter that asks nobody. `no_new_privs` must be set.
+pub fn install_alone(filter: &[u8]) -> io::Result<()> {
+    load(filter, 0).map(drop)
+}
+
 /// Whether a filter may block preemption signals while a call waits. Installs it for this thread.
 pub fn takes_wait_killable(filter: &[u8]) -> io::Result<bool> {
-    match load(filter, WAIT_KILLABLE_RECV) {
+    match listen(filter, WAIT_KILLABLE_RECV) {
         Ok(_) => Ok(true),
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-fn load(filter: &[u8], flags: libc::c_ulong) -> io::Result<i32> {
+fn listen(filter: &[u8], flags: libc::c_ulong) -> io::Result<i32> {
+    let listener = load(filter, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | flags)?;
+    i32::try_from(listener).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))
+}
+
+fn load(filter: &[u8], flags: libc::c_ulong) -> io::Result<libc::c_long> {
     let program = libc::sock_fprog {
         len: libc::c_ushort::try_from(filter.len() / 8)
             .map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?,
         filter: filter.as_ptr().cast_mut().cast(),
     };
     // SAFETY: `program` points to as many instructions as it tells.
-    let listener = sys::check(unsafe {
+    sys::check(unsafe {
         libc::syscall(
             libc::SYS_seccomp,
             libc::SECCOMP_SET_MODE_FILTER,
-            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | flags,
+            flags,
             &program,
         )
-    })?;
-    i32::try_from(listener).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))
+    })
 }
 
 /// Whether the kernel's structures fit what we hand it.

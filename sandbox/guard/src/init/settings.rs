@@ -50,6 +50,8 @@ pub struct Settings {
     /// Where the units' own scratch folders are made.
     pub scratch: Vec<u8>,
     pub require_landlock: i32,
+    /// The filter asks nobody, since nobody could answer here: the guard sees and records nothing of the build.
+    pub alone: bool,
     breaks: Vec<Vec<u8>>,
 }
 
@@ -134,6 +136,7 @@ impl Settings {
             b"scratch" => self.scratch = value.to_vec(),
             b"tmp" => self.tmp.push(value.to_vec()),
             b"require_landlock" => self.require_landlock = sys::number(value)?.try_into().ok()?,
+            b"alone" => self.alone = flag(value)?,
             b"break" => self.breaks.push(value.to_vec()),
             _ => return None,
         }
@@ -223,6 +226,7 @@ mod tests {
             ("quiet", "rustc\t/usr"),
             ("programs", "1"),
             ("require_landlock", "3"),
+            ("alone", "1"),
         ])
         .unwrap();
         assert_eq!(
@@ -238,6 +242,7 @@ mod tests {
             (found.window, found.programs, found.require_landlock),
             (Some((24, 80)), true, 3)
         );
+        assert!(found.alone && !parsed(&[]).unwrap().alone);
         assert_eq!(found.tmp, [b"/tmp".to_vec()]);
         assert_eq!(found.refused, HashMap::from([(425, 38)]));
         assert_eq!(found.filter.len(), 8);
@@ -255,6 +260,7 @@ mod tests {
             ("refuse", "425=4294967296"),
             ("quiet", "/usr"),
             ("programs", "yes"),
+            ("alone", "yes"),
             ("colour", "red"),
         ] {
             assert!(parsed(&[pair]).is_err(), "{pair:?}");

@@ -29,12 +29,13 @@ impl Failure {
 /// Process 2 before it is cargo.
 pub struct Spawned {
     pub pid: u32,
-    pub listener: OwnedFd,
+    /// None where the filter asks nobody.
+    pub listener: Option<OwnedFd>,
     /// Ends with exec; a failure comes through it.
     news: OwnedFd,
 }
 
-/// First byte of the child's messages: the listener's number follows, or the failed step and errno.
+/// First byte of the child's messages: the listener's number follows (-1: none), or the failed step and errno.
 const LISTENER: u8 = b'L';
 const FAILED: u8 = b'F';
 const MESSAGE: usize = 6;
@@ -140,11 +141,11 @@ fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
         .collect()
 }
 
-fn wait_listener(news: &OwnedFd, pid: u32) -> Result<OwnedFd, Failure> {
+fn wait_listener(news: &OwnedFd, pid: u32) -> Result<Option<OwnedFd>, Failure> {
     let message = wait_message(news, pid)?;
     let number = i32::from_le_bytes([message[1], message[2], message[3], message[4]]);
     // SAFETY: the child opened this number in the table that we share, for us to own.
-    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+    Ok((number >= 0).then(|| unsafe { OwnedFd::from_raw_fd(number) }))
 }
 
 /// A message of the child, or its failure. A child that dies without one must not keep us waiting: we hold the pipe's
@@ -212,16 +213,19 @@ impl Child {
             let mut none: libc::sigset_t = std::mem::zeroed();
             libc::sigemptyset(&mut none);
             libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
-            let listener = match seccomp::install(&settings.filter) {
+            let installed = if settings.alone {
+                seccomp::install_alone(&settings.filter).map(|()| -1)
+            } else {
+                seccomp::install(&settings.filter)
+            };
+            let listener = match installed {
                 Ok(listener) => listener,
                 Err(error) => self.fail(5, error.raw_os_error().unwrap_or(0)),
             };
             self.tell(LISTENER, listener, 0);
-            // Takes a copy of the table first, so the listener stays open in init.
-            self.step(
-                6,
-                close_range(listener, listener, libc::CLOSE_RANGE_UNSHARE),
-            );
+            // Takes a copy of the table first, so the listener stays open in init. Without one no descriptor is closed.
+            let closed = if listener < 0 { i32::MAX } else { listener };
+            self.step(6, close_range(closed, closed, libc::CLOSE_RANGE_UNSHARE));
             self.tell(LISTENER, listener, 0);
             let mut go = [0u8; 1];
             libc::read(self.hold, go.as_mut_ptr().cast(), 1);

@@ -61,9 +61,9 @@ impl Drop for Scratch {
 
 /// Run to the end. The error says which step failed.
 pub fn run(launch: Launch<'_>) -> Result<Outcome, String> {
-    // SAFETY: the call touches no memory.
-    sys::check_int(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) })
-        .map_err(|error| sys::context("PR_SET_CHILD_SUBREAPER", &error))?;
+    if !launch.settings.without_subreaper {
+        sys::become_subreaper().map_err(|error| sys::context("PR_SET_CHILD_SUBREAPER", &error))?;
+    }
     let top = &launch.settings.scratch;
     let scratch = Scratch::new(top).map_err(|error| {
         sys::context(
@@ -79,7 +79,7 @@ pub fn run(launch: Launch<'_>) -> Result<Outcome, String> {
     if launch.through_us {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
     }
-    if !launch.settings.broken("landlock") {
+    if !launch.settings.without_domain && !launch.settings.broken("landlock") {
         let mut rules = launch.rules;
         rules
             .folders

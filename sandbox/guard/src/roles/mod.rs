@@ -19,8 +19,9 @@ use crate::pairs;
 use crate::paths;
 use crate::report;
 use crate::rules::{self, Allowance, Source};
+use crate::rustc_args;
 use crate::sys::{self, Ended};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
@@ -49,6 +50,12 @@ pub struct Settings {
     pub scratch: Vec<u8>,
     /// Bytes that a script may write to stdout, and to stderr.
     pub stdout_cap: u64,
+    /// The kernel has no Landlock, and the plan says so: units get no domain.
+    pub without_domain: bool,
+    /// The kernel gives orphans to init alone, and the plan says so: what a unit leaves running stays until the end.
+    pub without_subreaper: bool,
+    /// Nobody records, so nobody has looked at this unit's command line before us.
+    pub alone: bool,
     breaks: Vec<Vec<u8>>,
 }
 
@@ -74,6 +81,9 @@ impl Settings {
                 b"scratch" => found.scratch = value.to_vec(),
                 b"tmp" => found.tmp.push(value.to_vec()),
                 b"stdout_cap" => found.stdout_cap = sys::number(value).ok_or_else(bad)?,
+                b"landlock" if value == b"0" => found.without_domain = true,
+                b"subreaper" if value == b"0" => found.without_subreaper = true,
+                b"alone" if value == b"1" => found.alone = true,
                 b"break" => found.breaks.push(value.to_vec()),
                 _ => return Err(format!("unknown key {}", String::from_utf8_lossy(key))),
             }
@@ -112,8 +122,26 @@ fn settings() -> Option<Settings> {
 
 /// Whether cargo started this process itself. A nested one is in its unit's domain already and adds nothing.
 fn is_first() -> bool {
-    // SAFETY: getppid can't fail and touches no memory.
-    report::is_first().unwrap_or_else(|| unsafe { libc::getppid() } == 2)
+    report::is_first().unwrap_or_else(|| descends(std::os::unix::process::parent_id()))
+}
+
+/// Whether a parent may be the trusted cargo, where init can't tell: cargo is init's own child. So is what a unit has left
+/// behind, whose children enter one more domain inside of their own; the other way round nobody can get.
+fn descends(parent: u32) -> bool {
+    sys::stat(parent).is_none_or(|stat| stat.parent <= 1)
+}
+
+/// Refuse a compile whose line a package has put an argument file into, where init has not done so already.
+fn refuse_smuggled(settings: &Settings, args: &[OsString]) {
+    let found = settings
+        .alone
+        .then(|| rustc_args::smuggled(args.iter().map(|arg| arg.as_bytes())));
+    if let Some(file) = found.flatten() {
+        let file = String::from_utf8_lossy(file);
+        refuse(&format!(
+            "a build script put an argument file into this compile: {file}"
+        ))
+    }
 }
 
 /// Become another program.
@@ -172,6 +200,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_a_child_of_inits_can_be_cargo_and_who_can_t_be_seen_may_be() {
+        assert!(descends(1) && descends(u32::MAX));
+        let mut child = Command::new("sleep").arg("5").spawn().unwrap();
+        assert!(!descends(child.id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
     fn the_roles_file_is_read_whole_and_an_unknown_key_is_an_error() {
         let found =
             Settings::parse(b"script\0build_script_build\t/p/build.rs\0tmp\0/tmp\0stdout_cap\09\0")
@@ -181,7 +218,13 @@ mod tests {
             [(b"build_script_build".to_vec(), b"/p/build.rs".to_vec())]
         );
         assert_eq!((found.stdout_cap, found.tmp), (9, vec![b"/tmp".to_vec()]));
-        assert!(Settings::parse(b"scirpt\0x\0").is_err());
+        assert!(!(found.alone || found.without_domain || found.without_subreaper));
+        let bare = b"alone\x001\x00landlock\x000\x00subreaper\x000\x00";
+        let bare = Settings::parse(bare).unwrap();
+        assert!(bare.alone && bare.without_domain && bare.without_subreaper);
+        for odd in [&b"scirpt\0x\0"[..], b"alone\0yes\0", b"landlock\x007\x00"] {
+            assert!(Settings::parse(odd).is_err());
+        }
         assert!(Settings::parse(b"script\0no tab\0").is_err());
     }
 

@@ -105,9 +105,13 @@ impl Pump {
 
     /// Copy until the process has ended. It is not reaped.
     pub fn until_exit(&mut self, pid: u32) -> io::Result<()> {
-        let ended = sys::pidfd_open(pid)?;
+        let ended = match sys::pidfd_open(pid) {
+            // gVisor had none before 2024.
+            Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => None,
+            other => Some(other?),
+        };
         let mut killed = false;
-        while !self.copy(Some(&ended))? {
+        while !self.copy(ended.as_ref(), pid)? {
             if (self.heard.flood || self.deaf) && !killed {
                 killed = true;
                 sys::kill(i32::try_from(pid).unwrap_or(0), libc::SIGKILL);
@@ -135,8 +139,9 @@ impl Pump {
         self.heard
     }
 
-    /// Wait for bytes or the end; true at the end.
-    fn copy(&mut self, ended: Option<&OwnedFd>) -> io::Result<bool> {
+    /// Wait for bytes or the end; true at the end. Without a descriptor that tells it, look every few milliseconds.
+    fn copy(&mut self, ended: Option<&OwnedFd>, pid: u32) -> io::Result<bool> {
+        let patience = if ended.is_some() { -1 } else { 5 };
         let poll = |fd: Option<&OwnedFd>| libc::pollfd {
             fd: fd.map_or(-1, AsRawFd::as_raw_fd),
             events: libc::POLLIN,
@@ -148,7 +153,7 @@ impl Pump {
             poll(ended),
         ];
         // SAFETY: `fds` is an array of that many entries.
-        if unsafe { libc::poll(fds.as_mut_ptr(), 3, -1) } < 0 {
+        if unsafe { libc::poll(fds.as_mut_ptr(), 3, patience) } < 0 {
             let error = io::Error::last_os_error();
             return if error.kind() == io::ErrorKind::Interrupted {
                 Ok(false)
@@ -161,7 +166,7 @@ impl Pump {
                 self.read_some(index);
             }
         }
-        Ok(fds[2].revents != 0)
+        Ok(fds[2].revents != 0 || (ended.is_none() && sys::has_ended(pid)))
     }
 
     /// One piece; tells how long it was.

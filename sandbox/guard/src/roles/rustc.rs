@@ -1,7 +1,8 @@
 //! The rustc wrapper: `guard [WRAPPER] RUSTC ARGS…`, as cargo calls a `RUSTC_WRAPPER`.
 
 use super::child::{self, os, Launch};
-use super::{current_dir, end_like, exec, is_first, outputs, refuse, replace, settings, Settings};
+use super::{current_dir, end_like, exec, is_first, outputs, refuse, refuse_smuggled};
+use super::{replace, settings, Settings};
 use crate::paths;
 use crate::report::Report;
 use crate::rustc_args::{self, RustcArgs};
@@ -23,6 +24,7 @@ pub fn main(args: &[OsString]) -> ! {
         leave_sources(rest);
         exec(program, program, rest)
     };
+    refuse_smuggled(&settings, rest);
     let found = rustc_args::parse(rest.iter().map(|arg| arg.as_bytes()), rustc_args::read_file);
     let cwd = current_dir();
     let incremental = found.own_incremental();

@@ -1,7 +1,7 @@
 //! rustdoc under its own domain: it may write its output folder and scratch; with `--test` it also runs doctests there.
 
 use super::child::{self, os, Launch};
-use super::{current_dir, end_like, exec, is_first, refuse, settings};
+use super::{current_dir, end_like, exec, is_first, refuse, refuse_smuggled, settings};
 use crate::report::Report;
 use crate::rustc_args;
 use std::ffi::OsString;
@@ -19,6 +19,7 @@ pub fn main(args: &[OsString]) -> ! {
     if !is_first() {
         exec(&program, &program, args);
     }
+    refuse_smuggled(&settings, args);
     let found = rustc_args::parse(args.iter().map(|arg| arg.as_bytes()), rustc_args::read_file);
     let mut own: Vec<&[u8]> = vec![&found.out_dir];
     own.extend(found.more_out.iter().map(Vec::as_slice));
