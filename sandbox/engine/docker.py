@@ -16,7 +16,7 @@ from sandbox.engine.docker_config import Container, container
 from sandbox.engine.docker_daemon import connect
 from sandbox.engine.docker_stream import Streams
 from sandbox.engine.protocol import EngineInfo
-from sandbox.errors import InternalError, SetupError
+from sandbox.errors import EngineUnavailable, InternalError, SetupError
 from sandbox.plan.facts import BUILDER
 from sandbox.plan.model import Plan
 from sandbox.resources import profile
@@ -24,25 +24,25 @@ from sandbox.resources import profile
 if TYPE_CHECKING:
     from docker.api.client import APIClient
 
-_END_S = 2.0
-
 
 class DockerSession:
-    """One container: attached, then started. `limit` says which limit of the daemon's the build has hit."""
+    """One container: attached, then started."""
 
     def __init__(self, api: APIClient, name: str, plan: Plan) -> None:
         self._api = api
         self.name = name
         self.pid = 0
         self.limit = ""
+        self.broken = ""
         self._status: int | None = None
         self._ended = threading.Event()
-        self._broken_off = False
+        self._gone = False
+        self._killed = False
         self._closed = False
         self._first = -1
         self._plan = plan
         events = api.events(
-            since=int(time.time()) - 1, filters={"container": [name], "event": ["die", "oom"]}, decode=True
+            since=int(time.time()) - 1, filters={"container": [name], "event": ["die", "kill", "oom"]}, decode=True
         )
         threading.Thread(target=self._watch, args=(events,), name="docker-events", daemon=True).start()
         params = {"stdin": int(plan.recorded), "stdout": 1, "stderr": 1, "stream": 1}
@@ -50,7 +50,7 @@ class DockerSession:
         self.stdin_fd = os.dup(attached.fileno())
         os.set_blocking(self.stdin_fd, True)  # the SDK's timeouts make it non-blocking
         attached.close()
-        self._streams = Streams(os.dup(self.stdin_fd), self._last_words)
+        self._streams = Streams(os.dup(self.stdin_fd))
         self.stdout_fd, self.stderr_fd = self._streams.stdout_fd, self._streams.stderr_fd
 
     def run(self) -> None:
@@ -74,24 +74,28 @@ class DockerSession:
         import requests
         from docker.errors import DockerException
 
-        status = None
+        status, signalled = None, ""
         with contextlib.suppress(DockerException, requests.RequestException, OSError, ValueError, AttributeError):
             for event in events:
                 if event.get("Action") == "oom":
                     size = self._plan.limits.memory_bytes >> 20
                     self.limit = f"the memory of the container is used up (--memory-limit {size} MiB)"
+                elif event.get("Action") == "kill" and not self._killed:
+                    signalled = _signal_name(int(event["Actor"]["Attributes"].get("signal", "0")))
                 elif event.get("Action") == "die":
                     code = int(event["Actor"]["Attributes"].get("exitCode", "255"))
                     status = 128 - code if code > 128 else code
                     break
-        self._broken_off = status is None
+        self._gone = status is None
+        if self._gone:
+            self.broken = "the Docker daemon has gone away"
+        elif signalled:
+            why = "it was stopped itself, or told to (docker stop, docker kill)"
+            self.broken = f"the Docker daemon ended the container with {signalled}: {why}"
+        elif status == -signal.SIGKILL and not (self._killed or self.limit):
+            self.broken = "something killed the container's first process"
         self._status = -signal.SIGKILL if status is None else status
         self._ended.set()
-
-    def _last_words(self) -> str:
-        """What is to be said when the stream has ended. The event that tells why comes at the same time."""
-        self._ended.wait(_END_S)
-        return "the Docker daemon has gone away" if self._broken_off else ""
 
     def poll(self) -> int | None:
         return self._status
@@ -104,8 +108,9 @@ class DockerSession:
         import requests
         from docker.errors import DockerException
 
+        self._killed = True
         # Its processes outlive a daemon that was killed; one that was never started is not removed by its end.
-        if self._status is None or self._broken_off:
+        if self._status is None or self._gone:
             if self._first >= 0:
                 with contextlib.suppress(OSError):
                     signal.pidfd_send_signal(self._first, signal.SIGKILL)
@@ -181,6 +186,10 @@ class Docker:
             except BaseException:
                 self._give_up(name, session)
                 raise
+        except requests.ConnectionError as error:
+            raise EngineUnavailable(
+                "the Docker daemon has gone away", hint="start it again, then build again"
+            ) from error
         except (DockerException, requests.RequestException, OSError) as error:
             raise SetupError(
                 "the container can't be set up",
@@ -236,6 +245,13 @@ def _group_of(uid: int) -> int:
         return pwd.getpwuid(uid).pw_gid or uid
     except KeyError:
         return uid
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _is_first_process(pid: int) -> bool:

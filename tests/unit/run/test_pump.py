@@ -114,7 +114,7 @@ class Deaf:
     """A session whose guard reads nothing and says `said`, and ends only when it is killed."""
 
     def __init__(self, said: bytes = b"") -> None:
-        self.pid, self.limit = os.getpid(), ""
+        self.pid, self.limit, self.broken = os.getpid(), "", ""
         self._stdin, self.stdin_fd = os.pipe()
         self.stdout_fd, self._stdout = os.pipe()
         self.stderr_fd, self._stderr = os.pipe()
