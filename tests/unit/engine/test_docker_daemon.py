@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from sandbox.engine import docker_leftovers
 from sandbox.engine.docker import seccomp_profile
-from sandbox.engine.docker_daemon import DEFAULT, _daemon, address, connect
+from sandbox.engine.docker_daemon import DEFAULT, _daemon, address, connect, objection
 from sandbox.errors import EngineUnavailable, SetupError
 
 INFO = {
     "OSType": "linux",
+    "KernelVersion": os.uname().release,
     "MemoryLimit": True,
     "PidsLimit": True,
     "SecurityOptions": ["name=seccomp,profile=default"],
@@ -61,20 +62,39 @@ def test_a_daemon_that_does_not_answer_is_named_with_the_remedy(tmp_path: Path) 
     ("change", "word"),
     [
         ({"MemoryLimit": False}, "memory"),
-        ({"PidsLimit": False}, "pids"),
+        ({"PidsLimit": False}, "processes"),
         ({"SecurityOptions": []}, "filters"),
         ({"SecurityOptions": None}, "filters"),
         ({"OSType": "windows"}, "Linux"),
+        ({"KernelVersion": "6.12.5-linuxkit"}, "another machine: its kernel is 6.12.5-linuxkit"),
+        ({"KernelVersion": None}, "another machine"),
     ],
 )
-def test_a_daemon_that_lacks_a_wall_is_refused(tmp_path: Path, change: dict[str, object], word: str) -> None:
-    with pytest.raises(SetupError, match=word):
-        _daemon(INFO | change, "1.41", str(tmp_path))
+def test_a_daemon_that_lacks_a_wall_is_refused(change: dict[str, object], word: str) -> None:
+    assert objection(INFO, "1.41") is None
+    refused = objection(INFO | change, "1.41")
+    assert refused is not None and word in refused.message and refused.fix
 
 
-def test_a_daemon_without_control_group_namespaces_is_too_old(tmp_path: Path) -> None:
-    with pytest.raises(SetupError, match="too old"):
-        _daemon(INFO, "1.40", str(tmp_path))
+@pytest.mark.parametrize("api", ["1.40", "0.9", "", "one.two"])
+def test_a_daemon_without_control_group_namespaces_is_too_old(api: str) -> None:
+    refused = objection(INFO, api)
+    assert refused is not None and "too old" in refused.message
+
+
+@pytest.mark.parametrize(
+    ("info", "fix"),
+    [
+        ({}, "cgroup_enable=memory"),
+        ({"SecurityOptions": ["name=seccomp", "name=rootless"], "CgroupVersion": "1"}, "unified_cgroup_hierarchy=1"),
+        ({"SecurityOptions": ["name=seccomp", "name=rootless"], "CgroupVersion": "2"}, "Delegate=cpu memory pids"),
+    ],
+)
+def test_what_to_do_about_missing_limits_depends_on_the_daemon(info: dict[str, object], fix: str) -> None:
+    refused = objection(INFO | {"MemoryLimit": False, "PidsLimit": False} | info, "1.41")
+    assert refused is not None and "can't limit memory and processes" in refused.message
+    assert fix in refused.fix and "bubblewrap" in refused.fix
+    assert ("rootless" in refused.message) == bool(info)
 
 
 def test_rootless_and_remapped_daemons_are_told_apart(tmp_path: Path) -> None:
