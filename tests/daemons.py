@@ -3,7 +3,8 @@
 with started(lab) as daemon:
     project.env["DOCKER_HOST"] = daemon.host
 
-Only root can start one. It makes no network and no firewall rule, and stores images without any file system driver.
+Only root can start one, or give one to another user. It makes no network and no firewall rule, and stores images
+without any file system driver.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.harness import Lab, processes, remove_tree, wait_for
+from tests.harness import User, processes, remove_tree, wait_for
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker daemon")
 _ALONE = (
@@ -50,6 +52,11 @@ class Daemon:
         return f"unix://{self.socket}"
 
     @property
+    def pid(self) -> int:
+        """Of the daemon itself."""
+        return int((self.base / "pid").read_text())
+
+    @property
     def log(self) -> str:
         return (self.base / "log").read_text(errors="replace")
 
@@ -57,8 +64,9 @@ class Daemon:
         """Start it and wait until it answers."""
         with (self.base / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                self.command, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+                self.command, cwd="/", env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
         wait_for(self._answers, 60, "the daemon's first answer")
 
     def _answers(self) -> bool:
@@ -79,7 +87,10 @@ class Daemon:
     def signal(self, number: int) -> None:
         """Send the daemon a signal that ends it, and wait. A killed one would leave its containerd waiting for it."""
         assert self.process is not None
-        self.process.send_signal(number)
+        top = psutil.Process(self.process.pid)
+        for process in (top, *top.children(recursive=True)):
+            if process.name() == "dockerd":
+                process.send_signal(number)
         self.process.wait(60)
         own = self.base / "x/containerd/containerd.pid"
         if number == signal.SIGKILL and own.is_file():
@@ -118,17 +129,51 @@ def options(base: Path) -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def started(lab: Lab, *more: str, programs: Path | None = None, wrap: Sequence[str] = ()) -> Iterator[Daemon]:
+def started(*more: str, programs: Path | None = None, wrap: Sequence[str] = ()) -> Iterator[Daemon]:
     """A daemon with `more` options. `programs` is a folder with another dockerd, containerd and runc than the system's,
     `wrap` a command that runs it in other namespaces."""
-    base = Path(tempfile.mkdtemp(prefix="cs-daemon-", dir="/var/tmp"))
-    base.chmod(0o755)
+    base = _folder()
     env = dict(os.environ)
     if programs is not None:
         env["PATH"] = f"{programs}:{env.get('PATH', os.defpath)}"
     dockerd = shutil.which("dockerd", path=env["PATH"] + ":/usr/sbin:/sbin")
     assert dockerd is not None, "dockerd is not installed"
-    daemon = Daemon(base, (*wrap, dockerd, *options(base), *more), env)
+    with _running(Daemon(base, (*wrap, dockerd, *options(base), *more), env)) as daemon:
+        yield daemon
+
+
+@contextlib.contextmanager
+def rootless(user: User, *more: str) -> Iterator[Daemon]:
+    """A rootless daemon of an ordinary user's (docs.docker.com, "Rootless mode"), in a network of its own: a real one
+    would need a device. Users without further ids (subuid(5)) get some."""
+    for option, file in (("--add-subuids", "/etc/subuid"), ("--add-subgids", "/etc/subgid")):
+        if f"{user.name}:" not in Path(file).read_text():
+            subprocess.run(["usermod", option, "300000-365535", user.name], check=True)
+    base = _folder()
+    command = [
+        *user.prefix, "rootlesskit", "--net=host", "--copy-up=/etc", "--copy-up=/run", "--propagation=rslave", "sh",
+        "-c", 'rm -f /run/docker /run/containerd /run/xtables.lock; exec unshare --net dockerd "$@"', "dockerd", "--rootless",
+        *options(base), *more,
+    ]  # fmt: skip
+    for path in (base, *base.iterdir()):
+        os.chown(path, user.uid, user.gid)
+    env = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(base), "XDG_RUNTIME_DIR": str(base),
+        "USER": user.name,
+    }  # fmt: skip
+    with _running(Daemon(base, tuple(command), env)) as daemon:
+        yield daemon
+
+
+def _folder() -> Path:
+    base = Path(tempfile.mkdtemp(prefix="cs-daemon-", dir="/var/tmp"))
+    base.chmod(0o755)
+    return base
+
+
+@contextlib.contextmanager
+def _running(daemon: Daemon) -> Iterator[Daemon]:
+    base = daemon.base
     try:
         daemon.start()
         yield daemon

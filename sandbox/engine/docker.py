@@ -191,10 +191,13 @@ class Docker:
                 "the Docker daemon has gone away", hint="start it again, then build again"
             ) from error
         except (DockerException, requests.RequestException, OSError) as error:
+            words = str(getattr(error, "explanation", None) or error)
+            if "bind source path does not exist" in words:
+                raise _sees_another_tree(words) from error
             raise SetupError(
                 "the container can't be set up",
                 wall="container",
-                why=str(getattr(error, "explanation", None) or error)[:500],
+                why=words[:500],
                 fix="see the daemon's log; cargo-sandbox plan build prints what was asked for",
             ) from error
         return session
@@ -237,6 +240,17 @@ def seccomp_profile(level: str) -> str:
             why=f"{path}: {error.strerror}",
             fix="install cargo-sandbox again, or use --engine bubblewrap",
         ) from error
+
+
+def _sees_another_tree(words: str) -> SetupError:
+    """The daemon's words for a mount of something that it doesn't find, which we have just looked at ourselves."""
+    return SetupError(
+        f"the Docker daemon does not see {words.rpartition(': ')[2][:300]}",
+        wall="host files",
+        why="it runs on another machine, or in a container or mount namespace with another tree",
+        fix="use a daemon that sees the same tree as you (docker context use default, unset DOCKER_HOST), "
+        "or --engine bubblewrap",
+    )
 
 
 def _group_of(uid: int) -> int:

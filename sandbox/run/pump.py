@@ -31,6 +31,11 @@ _END_S = 10.0
 # Output that nobody takes is given up after the same time, once the build is to end.
 _UNHEARD_S = 2.0
 _MOST_WAITING = 1 << 20
+_LACKS = "this kernel or container lacks what the wall needs (user notification >= 5.5, Landlock >= 5.13)"
+_FIXES = {
+    "host files": "the engine shows other files than this machine's: use a daemon that sees the same tree as you "
+    "(docker context use default, unset DOCKER_HOST), or --engine bubblewrap"
+}
 
 
 @dataclass(slots=True)
@@ -231,7 +236,7 @@ class Pump:
                 f"the {failure.get('wall')} wall can't be put up: {failure.get('why')}",
                 wall=str(failure.get("wall")),
                 why=str(failure.get("why")),
-                fix="this kernel or container lacks what the wall needs (user notification >= 5.5, Landlock >= 5.13)",
+                fix=_FIXES.get(str(failure.get("wall")), _LACKS),
             )
 
     def _output(self, number: int, data: bytes) -> None:

@@ -21,8 +21,8 @@ pytestmark = [pytest.mark.engine, needs_root]
 
 
 @pytest.fixture(scope="module")
-def module_daemon(lab: Lab) -> Iterator[Daemon]:
-    with started(lab) as daemon:
+def module_daemon() -> Iterator[Daemon]:
+    with started() as daemon:
         yield daemon
 
 
@@ -103,7 +103,7 @@ def test_a_container_that_somebody_else_ends_is_no_end_of_the_build(
 @on_docker
 def test_a_daemon_that_restarts_and_keeps_its_containers_ends_the_build_all_the_same(lab: Lab) -> None:
     """With live-restore the container outlives its daemon, but the connection to the guard does not."""
-    with started(lab, "--live-restore") as daemon:
+    with started("--live-restore") as daemon:
         for number in (signal.SIGTERM, signal.SIGKILL):
 
             def restart(_container: str, number: int = number) -> None:

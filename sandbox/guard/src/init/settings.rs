@@ -50,6 +50,8 @@ pub struct Settings {
     /// Where the units' own scratch folders are made.
     pub scratch: Vec<u8>,
     pub require_landlock: i32,
+    /// Folders that must be the host's own: device, inode, path.
+    pub same: Vec<(u64, u64, Vec<u8>)>,
     breaks: Vec<Vec<u8>>,
 }
 
@@ -133,6 +135,12 @@ impl Settings {
             b"target_dir" => self.target_dir = value.to_vec(),
             b"scratch" => self.scratch = value.to_vec(),
             b"tmp" => self.tmp.push(value.to_vec()),
+            b"same" => {
+                let (identity, path) = pairs::two(value)?;
+                let (device, inode) = split(identity, b':')?;
+                let identity = (sys::number(device)?, sys::number(inode)?);
+                self.same.push((identity.0, identity.1, path.to_vec()));
+            }
             b"require_landlock" => self.require_landlock = sys::number(value)?.try_into().ok()?,
             b"break" => self.breaks.push(value.to_vec()),
             _ => return None,
