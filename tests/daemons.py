@@ -87,10 +87,10 @@ class Daemon:
     def signal(self, number: int) -> None:
         """Send the daemon a signal that ends it, and wait. A killed one would leave its containerd waiting for it."""
         assert self.process is not None
-        top = psutil.Process(self.process.pid)
-        for process in (top, *top.children(recursive=True)):
-            if process.name() == "dockerd":
-                process.send_signal(number)
+        for pid in processes(str(self.base)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if psutil.Process(pid).name() == "dockerd":
+                    psutil.Process(pid).send_signal(number)
         self.process.wait(60)
         own = self.base / "x/containerd/containerd.pid"
         if number == signal.SIGKILL and own.is_file():
@@ -142,6 +142,12 @@ def started(*more: str, programs: Path | None = None, wrap: Sequence[str] = ()) 
         yield daemon
 
 
+def in_another_tree(*commands: str) -> tuple[str, ...]:
+    """What runs a daemon in a mount namespace of its own, where these commands have changed the tree."""
+    script = " && ".join((*commands, 'exec "$@"'))
+    return ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh")
+
+
 @contextlib.contextmanager
 def rootless(user: User, *more: str) -> Iterator[Daemon]:
     """A rootless daemon of an ordinary user's (docs.docker.com, "Rootless mode"), in a network of its own: a real one
@@ -150,10 +156,10 @@ def rootless(user: User, *more: str) -> Iterator[Daemon]:
         if f"{user.name}:" not in Path(file).read_text():
             subprocess.run(["usermod", option, "300000-365535", user.name], check=True)
     base = _folder()
+    inner = 'rm -f /run/docker /run/containerd /run/xtables.lock; exec unshare --net dockerd --rootless "$@"'
     command = [
         *user.prefix, "rootlesskit", "--net=host", "--copy-up=/etc", "--copy-up=/run", "--propagation=rslave", "sh",
-        "-c", 'rm -f /run/docker /run/containerd /run/xtables.lock; exec unshare --net dockerd "$@"', "dockerd", "--rootless",
-        *options(base), *more,
+        "-c", inner, "sh", *options(base), *more,
     ]  # fmt: skip
     for path in (base, *base.iterdir()):
         os.chown(path, user.uid, user.gid)

@@ -141,6 +141,8 @@ class Pump:
                 self._write(number, held.finish())
         self._session.wait(_END_S)
         self._ending.broken = self._session.broken
+        # The engine may say so later than the guard says its last word.
+        self._ending.limit = self._ending.limit or self._session.limit
         self._session.kill()
         # An engine that fails says why and closes everything at once: its words may not have been read yet.
         if self._ending.exit is None:

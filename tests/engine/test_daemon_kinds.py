@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemons import Daemon, needs_root, rootless, started
+from tests.daemons import Daemon, in_another_tree, needs_root, rootless, started
 from tests.engine.crates import KITCHEN, KITCHEN_SAYS, binary, scripted
 from tests.engine.test_ending import asleep, assert_nothing_left, sleeper
 from tests.engines import on_docker
@@ -145,12 +145,6 @@ def test_a_rootless_daemon_of_somebody_else_is_refused(lab: Lab, ordinary: User,
     done = sandboxed(project, "build", env=WITHOUT_LIMITS)
     assert done.code == 121, done.shown
     assert f"the rootless Docker daemon belongs to uid {ordinary.uid}" in done.stderr
-
-
-def in_another_tree(*commands: str) -> tuple[str, ...]:
-    """Run a daemon where mounts of its own change the tree."""
-    script = " && ".join((*commands, 'exec "$@"'))
-    return ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh")
 
 
 @on_docker
