@@ -15,6 +15,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -189,3 +190,21 @@ def _running(daemon: Daemon) -> Iterator[Daemon]:
             print(f"kept: {base}\n{json.dumps(daemon.command)}")
         else:
             remove_tree(base)
+
+
+def main(kind: str, *command: str) -> int:
+    """`scripts/try-daemon`: run a command with a daemon of a kind; its exit code."""
+    from tests.harness import ordinary_user, session
+    from tests.newer_docker import programs
+
+    with contextlib.ExitStack() as stack:
+        if kind == "rootless":
+            daemon = stack.enter_context(rootless(ordinary_user(stack.enter_context(session()))))
+        else:
+            more = {"usual": (), "newer": (), "remap": ("--userns-remap=default",)}[kind]
+            daemon = stack.enter_context(started(*more, programs=programs() if kind == "newer" else None))
+        return subprocess.run(command, env=os.environ | {"DOCKER_HOST": daemon.host}, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
