@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,34 @@ from sandbox.engine import docker_leftovers
 from sandbox.engine.docker import seccomp_profile
 from sandbox.engine.docker_daemon import DEFAULT, _daemon, address, connect, objection
 from sandbox.errors import EngineUnavailable, SetupError
+
+
+class Impostor:
+    """Something that listens at a socket, and answers each connection with `words`, or never."""
+
+    def __init__(self, path: Path, words: bytes | None) -> None:
+        self._words = words
+        self._held: list[socket.socket] = []
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self._held.append(connection)
+                if self._words is not None:
+                    connection.recv(1 << 16)
+                    connection.sendall(self._words)
+                    connection.close()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        for found in (self._listener, *self._held):
+            found.close()
+
 
 INFO = {
     "OSType": "linux",
@@ -56,6 +87,18 @@ def test_a_daemon_that_does_not_answer_is_named_with_the_remedy(tmp_path: Path) 
         connect({"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}, "/nonexistent")
     assert "systemctl start docker" in caught.value.hint
     assert "DOCKER_CONFIG" not in os.environ or os.environ["DOCKER_CONFIG"] != "/nonexistent"
+
+
+@pytest.mark.parametrize("words", [None, b"", b"SSH-2.0-x\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull"])
+def test_something_else_at_the_socket_is_no_daemon_that_answers(tmp_path: Path, words: bytes | None) -> None:
+    """A tunnel to nowhere, another service, or a daemon that hangs."""
+    impostor = Impostor(tmp_path / "s", words)
+    try:
+        with pytest.raises(EngineUnavailable, match="no Docker daemon answers") as caught:
+            connect({"DOCKER_HOST": f"unix://{tmp_path}/s"}, "/nonexistent", timeout_s=1)
+    finally:
+        impostor.close()
+    assert "DOCKER_HOST" in caught.value.hint
 
 
 @pytest.mark.parametrize(
