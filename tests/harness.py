@@ -172,6 +172,8 @@ class Project:
             env["PATH"] = f"{sysroot()}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
         elif rustup := _rustup_home():
             env["RUSTUP_HOME"] = rustup
+        if daemon := os.environ.get("DOCKER_HOST"):
+            env["DOCKER_HOST"] = daemon
         return env | self.env | dict(extra or {})
 
 

@@ -78,14 +78,14 @@ class Bubblewrap:
 
 @dataclass(frozen=True, slots=True)
 class Docker:
-    """A daemon's own words. `error` is not empty when it did not answer; `local` means by a socket of this host.
+    """A daemon's own words. `error` is not empty when it can't be used, and `remedy` says what to do then.
 
     `security` are `docker info`'s SecurityOptions, `limits` those of memory, swap and pids that it can set.
     """
 
-    address: str = ""
+    socket: str = ""
     error: str = ""
-    local: bool = False
+    remedy: str = ""
     version: str = ""
     api: str = ""
     runc: str = ""

@@ -3,79 +3,42 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import Mapping
 from typing import Any
 
 from sandbox.doctor.facts import Docker
+from sandbox.errors import SandboxError, SetupError
 
 _SECONDS = 10
 _LIMITS = (("memory", "MemoryLimit"), ("swap", "SwapLimit"), ("pids", "PidsLimit"))
 
 
 def look_docker(env: Mapping[str, str]) -> Docker:
-    """The daemon that the docker client of this user would talk to: DOCKER_HOST, else the current context's."""
+    """The daemon that the engine would take, by the engine's own connection: what it refuses can't be used."""
     from docker.errors import DockerException
     from requests import RequestException
 
-    address = ""
+    from sandbox.engine.docker_daemon import connect
+    from sandbox.run.host import home_directory
+
     try:
-        address, tls = _address(env)
-        if not is_local(address):
-            return Docker(address=address, error=f"{address} is another host, which can't see the files of this one")
-        _knock(address)
-        version, info = _answers(address, tls)
-        return read_docker(address, version, info, _libseccomp(env))
+        api, daemon = connect(env, home_directory(dict(env)), _SECONDS)
+        with contextlib.closing(api):
+            version = api.version()
+            return read_docker(daemon.socket, version, api.info(), _libseccomp(env, version))
+    except SandboxError as refused:
+        why = f": {refused.why}" if isinstance(refused, SetupError) and refused.why else ""
+        return Docker(error=refused.message + why, remedy=refused.hint)
     except (DockerException, RequestException, OSError, ValueError, TypeError) as failure:
-        return Docker(address=address, error=_words(failure), local=is_local(address))
+        return Docker(error=f"it doesn't answer: {' '.join(str(failure).split())[:200] or type(failure).__name__}")
 
 
-def _knock(address: str) -> None:
-    """Raise OSError when nobody listens at a socket: the docker client would leave its own end of it open."""
-    path = address.removeprefix("http+").removeprefix("unix://")
-    if path == address:
-        return
-    with contextlib.closing(socket.socket(socket.AF_UNIX)) as probe:
-        probe.settimeout(_SECONDS)
-        probe.connect("/" + path.lstrip("/"))
-
-
-def _answers(address: str, tls: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """`GET /version`, which any client may ask, and `GET /info` in the version of the API that the answer names.
-
-    A client that finds the version out by itself (`version="auto"`) leaves its connection open when that fails.
-    """
-    from docker import APIClient
-
-    with contextlib.closing(APIClient(base_url=address, timeout=_SECONDS, tls=tls)) as client:
-        version = client.version(api_version=False)
-    named = str(version.get("ApiVersion") or "")
-    with contextlib.closing(APIClient(base_url=address, version=named, timeout=_SECONDS, tls=tls)) as client:
-        return version, client.info()
-
-
-def is_local(address: str) -> bool:
-    """Whether an address leads to this host; a daemon elsewhere can't see its files."""
-    from ipaddress import ip_address
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(address)
-        host = parts.hostname or ""
-        if parts.scheme not in ("tcp", "http", "https"):
-            return parts.scheme in ("unix", "http+unix")
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def read_docker(address: str, version: Mapping[str, Any], info: Mapping[str, Any], libseccomp: str) -> Docker:
+def read_docker(socket: str, version: Mapping[str, Any], info: Mapping[str, Any], libseccomp: str) -> Docker:
     """Facts from the answers of `GET /version` and `GET /info`."""
     components = (part for part in _list(version, "Components") if isinstance(part, dict))
     parts = {str(part.get("Name", "")).lower(): str(part.get("Version", "")) for part in components}
     return Docker(
-        address=address,
-        local=is_local(address),
+        socket=socket,
         version=str(version.get("Version") or ""),
         api=str(version.get("ApiVersion") or ""),
         runc=parts.get("runc", ""),
@@ -96,36 +59,20 @@ def _list(answer: Mapping[str, Any], key: str) -> list[Any]:
     return list(value) if isinstance(value, (list, dict)) else []
 
 
-def _address(env: Mapping[str, str]) -> tuple[str, Any]:
-    """Where the daemon is, and the TLS configuration of its context (False for none)."""
-    if env.get("DOCKER_HOST"):
-        return env["DOCKER_HOST"], False
-    from docker.context import ContextAPI
-
-    context = ContextAPI.get_context(env.get("DOCKER_CONTEXT") or None)
-    host = context.Host if context is not None else ""
-    return (host or "unix:///var/run/docker.sock"), (context.TLSConfig or False) if context is not None else False
-
-
-def _libseccomp(env: Mapping[str, str]) -> str:
-    """What runc was built with, as it says itself (`runc --version`)."""
+def _libseccomp(env: Mapping[str, str], version: Mapping[str, Any]) -> str:
+    """What the daemon's runc was built with, as `runc --version` says; empty when the runc that is found here is not
+    the one of the daemon's answer (another commit)."""
     from sandbox.doctor.look import ask, which
 
     path = which("runc", env)
-    if not path:
-        return ""
     try:
-        lines = ask([path, "--version"]).splitlines()
+        lines = ask([path, "--version"]).splitlines() if path else []
     except (OSError, ValueError):
         return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("libseccomp:")), "")
-
-
-def _words(failure: Exception) -> str:
-    """The innermost reason, in one line: the client wraps it several times."""
-    cause: BaseException = failure
-    while cause.__cause__ is not None or cause.__context__ is not None:
-        cause = cause.__cause__ or cause.__context__ or cause
-    said = cause.strerror if isinstance(cause, OSError) else None
-    words = " ".join(str(said or cause).split())[:200]
-    return f"it doesn't answer: {words or type(cause).__name__}"
+    said = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    commits = [
+        str((part.get("Details") or {}).get("GitCommit") or "")
+        for part in _list(version, "Components")
+        if isinstance(part, dict) and part.get("Name") == "runc" and isinstance(part.get("Details"), dict)
+    ]
+    return said.get("libseccomp", "") if said.get("commit") and said.get("commit") in commits else ""

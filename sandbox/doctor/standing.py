@@ -114,10 +114,12 @@ def _key(engine: str, env: Mapping[str, str], programs: tuple[str, ...]) -> str:
     parts += [_link("/proc/self/ns/user"), _link("/proc/self/attr/current")]
     files = [*programs, str(profile("doctor/known-bad.yaml"))]
     if engine == "docker":
-        address = env.get("DOCKER_HOST", "")
-        parts += [address, env.get("DOCKER_CONTEXT", "")]
-        files.append(address.removeprefix("unix://") if address else "/var/run/docker.sock")
-        files.append(os.path.join(env.get("DOCKER_CONFIG") or env.get("HOME", "") + "/.docker", "config.json"))
+        from sandbox.engine.docker_daemon import address
+        from sandbox.run.host import home_directory
+
+        where = address(env, home_directory(dict(env)))
+        parts.append(where)
+        files.append(where.removeprefix("unix://"))
     parts += [_identity(path) for path in files]
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 

@@ -40,6 +40,7 @@ class BubblewrapSession:
         self._process = process
         self.pid = process.pid
         self.limit = ""
+        self.broken = ""
         self.stdin_fd = process.stdin.fileno()
         self.stdout_fd = process.stdout.fileno()
         self.stderr_fd = process.stderr.fileno()

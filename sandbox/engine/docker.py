@@ -18,7 +18,7 @@ from sandbox.engine.docker_config import Container, container
 from sandbox.engine.docker_daemon import connect
 from sandbox.engine.docker_stream import Streams
 from sandbox.engine.protocol import EngineInfo
-from sandbox.errors import InternalError, SetupError
+from sandbox.errors import EngineUnavailable, InternalError, SetupError
 from sandbox.plan.facts import BUILDER
 from sandbox.plan.model import Plan
 from sandbox.resources import profile
@@ -26,25 +26,25 @@ from sandbox.resources import profile
 if TYPE_CHECKING:
     from docker.api.client import APIClient
 
-_END_S = 2.0
-
 
 class DockerSession:
-    """One container: attached, then started. `limit` says which limit of the daemon's the build has hit."""
+    """One container: attached, then started."""
 
     def __init__(self, api: APIClient, name: str, plan: Plan) -> None:
         self._api = api
         self.name = name
         self.pid = 0
         self.limit = ""
+        self.broken = ""
         self._status: int | None = None
         self._ended = threading.Event()
-        self._broken_off = False
+        self._gone = False
+        self._killed = False
         self._closed = False
         self._first = -1
         self._plan = plan
         events = api.events(
-            since=int(time.time()) - 1, filters={"container": [name], "event": ["die", "oom"]}, decode=True
+            since=int(time.time()) - 1, filters={"container": [name], "event": ["die", "kill", "oom"]}, decode=True
         )
         threading.Thread(target=self._watch, args=(events,), name="docker-events", daemon=True).start()
         params = {"stdin": int(plan.recorded), "stdout": 1, "stderr": 1, "stream": 1}
@@ -52,7 +52,7 @@ class DockerSession:
         self.stdin_fd = os.dup(attached.fileno())
         os.set_blocking(self.stdin_fd, True)  # the SDK's timeouts make it non-blocking
         attached.close()
-        self._streams = Streams(os.dup(self.stdin_fd), self._last_words)
+        self._streams = Streams(os.dup(self.stdin_fd))
         self.stdout_fd, self.stderr_fd = self._streams.stdout_fd, self._streams.stderr_fd
 
     def run(self) -> None:
@@ -78,24 +78,28 @@ class DockerSession:
         import requests
         from docker.errors import DockerException
 
-        status = None
+        status, signalled = None, ""
         with contextlib.suppress(DockerException, requests.RequestException, OSError, ValueError, AttributeError):
             for event in events:
                 if event.get("Action") == "oom":
                     size = self._plan.limits.memory_bytes >> 20
                     self.limit = f"the memory of the container is used up (--memory-limit {size} MiB)"
+                elif event.get("Action") == "kill" and not self._killed:
+                    signalled = _signal_name(int(event["Actor"]["Attributes"].get("signal", "0")))
                 elif event.get("Action") == "die":
                     code = int(event["Actor"]["Attributes"].get("exitCode", "255"))
                     status = 128 - code if code > 128 else code
                     break
-        self._broken_off = status is None
+        self._gone = status is None
+        if self._gone:
+            self.broken = "the Docker daemon has gone away"
+        elif signalled:
+            why = "it was stopped itself, or told to (docker stop, docker kill)"
+            self.broken = f"the Docker daemon ended the container with {signalled}: {why}"
+        elif status == -signal.SIGKILL and not (self._killed or self.limit):
+            self.broken = "something killed the container's first process"
         self._status = -signal.SIGKILL if status is None else status
         self._ended.set()
-
-    def _last_words(self) -> str:
-        """What is to be said when the stream has ended. The event that tells why comes at the same time."""
-        self._ended.wait(_END_S)
-        return "the Docker daemon has gone away" if self._broken_off else ""
 
     def poll(self) -> int | None:
         return self._status
@@ -108,8 +112,9 @@ class DockerSession:
         import requests
         from docker.errors import DockerException
 
+        self._killed = True
         # Its processes outlive a daemon that was killed; one that was never started is not removed by its end.
-        if self._status is None or self._broken_off:
+        if self._status is None or self._gone:
             if self._first >= 0:
                 with contextlib.suppress(OSError):
                     signal.pidfd_send_signal(self._first, signal.SIGKILL)
@@ -186,11 +191,18 @@ class Docker:
             except BaseException:
                 self._give_up(name, session)
                 raise
+        except requests.ConnectionError as error:
+            raise EngineUnavailable(
+                "the Docker daemon has gone away", hint="start it again, then build again"
+            ) from error
         except (DockerException, requests.RequestException, OSError) as error:
+            words = str(getattr(error, "explanation", None) or error)
+            if "bind source path does not exist" in words:
+                raise _sees_another_tree(words) from error
             raise SetupError(
                 "the container can't be set up",
                 wall="container",
-                why=str(getattr(error, "explanation", None) or error)[:500],
+                why=words[:500],
                 fix="see the daemon's log; cargo-sandbox plan build prints what was asked for",
             ) from error
         return session
@@ -249,6 +261,17 @@ def seccomp_profile(level: str) -> str:
         ) from error
 
 
+def _sees_another_tree(words: str) -> SetupError:
+    """The daemon's words for a mount of something that it doesn't find, which we have just looked at ourselves."""
+    return SetupError(
+        f"the Docker daemon does not see {words.rpartition(': ')[2][:300]}",
+        wall="host files",
+        why="it runs on another machine, or in a container or mount namespace with another tree",
+        fix="use a daemon that sees the same tree as you (docker context use default, unset DOCKER_HOST), "
+        "or --engine bubblewrap",
+    )
+
+
 def _group_of(uid: int) -> int:
     """The first group of a user; a user without an entry has one with his own number."""
     try:
@@ -266,6 +289,13 @@ def _has_started_since(pid: int, since_s: float) -> bool:
     except (OSError, IndexError, ValueError):
         return False
     return (ticks + 1) / os.sysconf("SC_CLK_TCK") >= since_s
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _is_first_process(pid: int) -> bool:

@@ -8,7 +8,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sandbox.engine.docker_config import Daemon
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 OLDEST = (1, 41)
 DEFAULT = "unix:///var/run/docker.sock"
-_TIMEOUT_S = 60
 _HINT = (
     "start the daemon (systemctl start docker), join the group docker or use rootless Docker, "
     "or say where it is with DOCKER_HOST; --engine bubblewrap needs no daemon"
@@ -50,8 +49,11 @@ def address(env: Mapping[str, str], home: str) -> str:
     return DEFAULT
 
 
-def connect(env: Mapping[str, str], home: str) -> tuple[APIClient, Daemon]:
-    """Connect. Raises EngineUnavailable when no daemon answers, SetupError when it can't see this machine's files."""
+def connect(env: Mapping[str, str], home: str, timeout_s: int = 60) -> tuple[APIClient, Daemon]:
+    """Connect. Raises EngineUnavailable when no daemon answers, SetupError for one that can't put up a wall, or can't
+    see this machine's files."""
+    from sandbox.run.test_hooks import removed_walls
+
     where = address(env, home)
     if not where.startswith("unix://"):
         raise SetupError(
@@ -63,7 +65,7 @@ def connect(env: Mapping[str, str], home: str) -> tuple[APIClient, Daemon]:
     path = where.removeprefix("unix://")
     try:
         with socket.socket(socket.AF_UNIX) as trial:
-            trial.settimeout(_TIMEOUT_S)
+            trial.settimeout(timeout_s)
             trial.connect(path)
     except (OSError, ValueError) as error:
         raise EngineUnavailable(f"no Docker daemon answers at {where}: {_short(error)}", hint=_HINT) from error
@@ -73,45 +75,85 @@ def connect(env: Mapping[str, str], home: str) -> tuple[APIClient, Daemon]:
         from docker.errors import DockerException
 
         try:
-            api = APIClient(base_url=where, timeout=_TIMEOUT_S)
+            api = APIClient(base_url=where, timeout=timeout_s)
             info, api_version = api.info(), api.api_version
         except (DockerException, requests.RequestException, OSError) as error:
             raise EngineUnavailable(f"no Docker daemon answers at {where}: {_short(error)}", hint=_HINT) from error
+    refused = objection(info, api_version, removed_walls(env))
+    if refused is not None:
+        api.close()
+        raise refused
     return api, _daemon(info, api_version, os.path.realpath(path))
 
 
-def _daemon(info: Mapping[str, object], api_version: str, path: str) -> Daemon:
-    options = info.get("SecurityOptions")
-    names = {str(option).partition(",")[0] for option in options} if isinstance(options, list) else set()
+def objection(info: Mapping[str, object], api_version: str, without: Sequence[str] = ()) -> SetupError | None:
+    """Why a daemon that gives these answers can't be used, None if it can. `without` are walls that a test removed."""
+    kernel = os.uname().release
     if info.get("OSType") != "linux":
-        raise SetupError("the Docker daemon doesn't run Linux containers", wall="kernel surface", fix="use Linux")
-    missing = [words for key, words in (("MemoryLimit", "memory"), ("PidsLimit", "pids")) if not info.get(key)]
-    if missing:
-        raise SetupError(
-            f"the Docker daemon can't limit {' and '.join(missing)}",
-            wall="resources",
-            why="its control groups lack that (rootless Docker needs cgroup v2 with delegation)",
-            fix="see docker info for its warnings, or use --engine bubblewrap",
+        return SetupError("the Docker daemon doesn't run Linux containers", wall="kernel surface", fix="use Linux")
+    if info.get("KernelVersion") != kernel:
+        return SetupError(
+            f"the Docker daemon is on another machine: its kernel is {str(info.get('KernelVersion'))[:80]}",
+            wall="host files",
+            why=f"the kernel here is {kernel}; a daemon in a virtual machine or at the end of a tunnel doesn't see "
+            "the files of this one",
+            fix="use a daemon of this machine (docker context use default, unset DOCKER_HOST), or --engine bubblewrap",
         )
-    if "name=seccomp" not in names:
-        raise SetupError(
+    missing = [words for key, words in (("MemoryLimit", "memory"), ("PidsLimit", "processes")) if not info.get(key)]
+    if missing and "limits" not in without:
+        return _without_limits(missing, info)
+    if "name=seccomp" not in _security(info):
+        return SetupError(
             "the Docker daemon has no syscall filters",
             wall="kernel surface",
             why="its kernel or runc was built without seccomp",
             fix="use another daemon or --engine bubblewrap",
         )
-    major, minor = (int(number) for number in api_version.split("."))
-    if (major, minor) < OLDEST:
-        raise SetupError(
+    if _version(api_version) < OLDEST:
+        return SetupError(
             f"the Docker daemon is too old (API {api_version})",
             wall="container",
             why="before API 1.41 it can't give a container a control group namespace of its own",
             fix="use Docker 20.10 or newer, or --engine bubblewrap",
         )
+    return None
+
+
+def _without_limits(missing: Sequence[str], info: Mapping[str, object]) -> SetupError:
+    """What to do differs (docs.docker.com/engine/security/rootless, "Limiting resources")."""
+    daemon, why = "the Docker daemon", "the kernel's control groups for that are not there"
+    fix = "switch them on (boot parameters cgroup_enable=memory swapaccount=1), or use --engine bubblewrap"
+    if "name=rootless" in _security(info):
+        daemon = "the rootless Docker daemon"
+        if info.get("CgroupVersion") == "2":
+            why = "systemd has not delegated these control groups to its user"
+            fix = (
+                "as root: systemctl edit user@.service, with the lines [Service] and Delegate=cpu memory pids; log in "
+                "again and start the daemon with systemctl --user start docker; or use --engine bubblewrap"
+            )
+        else:
+            why = "without root's rights it can use control groups of version 2 only, and this machine has version 1"
+            fix = "boot with systemd.unified_cgroup_hierarchy=1, use a daemon of root's, or --engine bubblewrap"
+    return SetupError(f"{daemon} can't limit {' and '.join(missing)}", wall="resources", why=why, fix=fix)
+
+
+def _daemon(info: Mapping[str, object], api_version: str, path: str) -> Daemon:
+    names = _security(info)
     rootless = os.stat(path).st_uid if "name=rootless" in names else None
     ipv6 = os.path.isdir("/proc/sys/net/ipv6/conf/lo")
     version = str(info.get("ServerVersion"))
-    return Daemon(version, (major, minor), path, rootless, "name=userns" in names, ipv6)
+    return Daemon(version, _version(api_version), path, rootless, "name=userns" in names, ipv6)
+
+
+def _security(info: Mapping[str, object]) -> set[str]:
+    options = info.get("SecurityOptions")
+    return {str(option).partition(",")[0] for option in options} if isinstance(options, list) else set()
+
+
+def _version(text: str) -> tuple[int, int]:
+    """An API version as numbers; (0, 0) for what is none."""
+    major, _, minor = text.partition(".")
+    return (int(major), int(minor)) if major.isdecimal() and minor.isdecimal() else (0, 0)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import os
 import select
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 HEADER = 8
 _PIECE = 256 * 1024
@@ -53,14 +53,12 @@ class Splitter:
 
 class Streams:
     """One thread that copies from the connection `fd` (ours from now on) to the pipes `stdout_fd` and `stderr_fd`.
-    When the connection has ended, what `last_words` says comes on standard error.
 
     When nobody reads the pipes the thread waits, then the daemon, then the guard: nothing is kept in memory.
     """
 
-    def __init__(self, fd: int, last_words: Callable[[], str]) -> None:
+    def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._last_words = last_words
         self.stdout_fd, self._out = os.pipe()
         self.stderr_fd, self._err = os.pipe()
         with contextlib.suppress(OSError):  # above the user's share of pipe memory: slower, no less right
@@ -87,7 +85,6 @@ class Streams:
                 except ConnectionError:
                     count = 0
                 if count == 0:
-                    self._write(self._err, memoryview(self._last_words().encode()))
                     return
                 for stream, part in splitter.feed(buffer[:count]):
                     self._write(self._out if stream == _STDOUT else self._err, part)

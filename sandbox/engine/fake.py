@@ -10,11 +10,12 @@ from sandbox.plan.model import Plan
 
 
 class FakeSession:
-    """A session whose guard says `frames` and then ends with `status`."""
+    """A session whose guard says `frames` and then ends with `status`, `broken` off by somebody."""
 
-    def __init__(self, frames: bytes, status: int, errors: bytes) -> None:
+    def __init__(self, frames: bytes, status: int, errors: bytes, broken: str = "") -> None:
         self.pid = os.getpid()
         self.limit = ""
+        self.broken = broken
         self.received = bytearray()
         self._status = status
         self._killed = False
@@ -68,17 +69,17 @@ class FakeSession:
 class FakeEngine:
     """Engine `fake`: keeps the plans it was given in `plans` and its sessions in `sessions`."""
 
-    def __init__(self, frames: bytes, status: int = 0, errors: bytes = b"") -> None:
+    def __init__(self, frames: bytes, status: int = 0, errors: bytes = b"", broken: str = "") -> None:
         self.info = EngineInfo("fake", "1", "fake engine")
         self.plans: list[Plan] = []
         self.sessions: list[FakeSession] = []
-        self._frames, self._status, self._errors = frames, status, errors
+        self._frames, self._status, self._errors, self._broken = frames, status, errors, broken
 
     def owner(self, workspace: str) -> tuple[int, int]:
         return os.getuid(), os.getgid()
 
     def start(self, plan: Plan) -> FakeSession:
         self.plans.append(plan)
-        session = FakeSession(self._frames, self._status, self._errors)
+        session = FakeSession(self._frames, self._status, self._errors, self._broken)
         self.sessions.append(session)
         return session

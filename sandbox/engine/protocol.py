@@ -28,13 +28,15 @@ class Session(Protocol):
     """A started container. `stdin_fd` takes frames to the guard (or the command's input), `stdout_fd` gives frames
     from it, `stderr_fd` is the engine's own error output, at most a few lines. `pid` is the process whose descendants
     are the container's, 0 when it is not known. `limit` becomes a sentence when the build has hit a limit of the plan
-    that the engine itself enforces."""
+    that the engine itself enforces, `broken` one when the container was ended by neither the build nor us; both are to
+    be read after its end."""
 
     stdin_fd: int
     stdout_fd: int
     stderr_fd: int
     pid: int
     limit: str
+    broken: str
 
     def poll(self) -> int | None:
         """Exit status if it has ended: the code, or minus the signal."""

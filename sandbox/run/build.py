@@ -6,10 +6,12 @@ been started, while cargo begins its work on another core.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sandbox.cli.options import Settings
 from sandbox.doctor.standing import demand
@@ -19,6 +21,7 @@ from sandbox.errors import SetupError
 from sandbox.plan import seccomp
 from sandbox.plan.build import guard_settings
 from sandbox.plan.model import Plan
+from sandbox.plan.secrets import is_within
 from sandbox.run import runtime
 from sandbox.run.host import directories
 from sandbox.run.invocation import prepare_invocation, print_help
@@ -90,6 +93,9 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
 def tell_guard(session: Session, plan: Plan) -> None:
     """Tell the guard what to do in a started container."""
     settings = guard_settings(plan, seccomp.load(level=plan.seccomp_level, alone=plan.alone))
+    if not plan.missing:
+        # A kernel that is not this machine's, as gVisor's, has numbers of its own for files.
+        settings += _same_folders(plan)
     config = memoryview(frames.encode_config(without_settings(settings, plan)))
     try:
         while config:
@@ -97,3 +103,15 @@ def tell_guard(session: Session, plan: Plan) -> None:
     except BrokenPipeError:
         # The container broke down at once; its last words are read where all its words are.
         return
+
+
+def _same_folders(plan: Plan) -> Iterator[tuple[str, bytes]]:
+    """The identity of each folder that the plan shows, for the guard to compare: a daemon may see another tree than we,
+    with folders of the same names. Files are left out, since editors and cargo replace them."""
+    for number, mount in enumerate(plan.mounts):
+        if mount.kind not in ("ro", "rw") or any(is_within(mount.target, m.target) for m in plan.mounts[number + 1 :]):
+            continue
+        with contextlib.suppress(OSError):
+            state = os.stat(mount.source)
+            if stat.S_ISDIR(state.st_mode):
+                yield "same", f"{state.st_dev}:{state.st_ino}\t".encode() + os.fsencode(mount.target)

@@ -66,6 +66,13 @@ def capture(engine: Engine, plan: Plan, on_error_line: Callable[[bytes], None]) 
     if line:
         on_error_line(bytes(line))
     assert status is not None
+    if cut := session.broken or session.limit:
+        raise SetupError(
+            f"the container in which cargo resolves was cut short: {cut}",
+            wall="container",
+            why="cargo could not finish",
+            fix="see what ended it, then build again",
+        )
     if status == -signal.SIGINT or status == 128 + signal.SIGINT:
         raise KeyboardInterrupt
     return Captured(status, bytes(out), bytes(err))

@@ -50,5 +50,7 @@ def make_violators_stale(ledger: Ledger, owners: Iterable[tuple[str, Finding]]) 
 def was_about_to_run(broken: SealBreak, ran: Container[str], ending: Ending | None) -> bool:
     """Whether an output is gone because the build was ended: cargo takes the old one away before it starts the
     compiler that makes the new one. Nobody is to blame then, and the unit is built again."""
-    cut_short = ending is not None and bool(ending.limit or ending.stopped or ending.interrupted)
+    cut_short = ending is not None and bool(
+        ending.limit or ending.stopped or ending.interrupted or ending.exit is None or ending.by_others()
+    )
     return cut_short and broken.what == "missing" and broken.key not in ran

@@ -206,6 +206,8 @@ class LiveRun:
             (fresh.unsealed, "fresh units have outputs that could not be sealed"),
         )
         told = tuple(f"{count} {words}" for count, words in holes if count)
+        if words := ending.by_others():
+            told = (words, *told)
         complete = replace(complete, reasons=(*plan.missing, *complete.reasons, *told))
         code = data.get("code") if data else None
         number = data.get("signal") if data else None
@@ -251,6 +253,9 @@ class LiveRun:
             return 120
         if ending.limit:
             return LimitExceeded.exit_code
+        if words := ending.by_others():
+            sys.stderr.write(f"error: {words}\n  = help: see what ended it, then build again\n")
+            return 121
         if ending.exit is None:
             words = ending.engine_errors.strip() or "the guard ended without a word"
             sys.stderr.write(f"error: the container broke down: {words[-500:]!r}\n")

@@ -14,7 +14,7 @@ import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sandbox.engine.protocol import Session
@@ -31,6 +31,11 @@ _END_S = 10.0
 # Output that nobody takes is given up after the same time, once the build is to end.
 _UNHEARD_S = 2.0
 _MOST_WAITING = 1 << 20
+_LACKS = "this kernel or container lacks what the wall needs (user notification >= 5.5, Landlock >= 5.13)"
+_FIXES = {
+    "host files": "the engine shows other files than this machine's: use a daemon that sees the same tree as you "
+    "(docker context use default, unset DOCKER_HOST), or --engine bubblewrap"
+}
 
 
 @dataclass(slots=True)
@@ -47,14 +52,30 @@ class Sinks:
 
 @dataclass(slots=True)
 class Ending:
-    """How the container ended. `exit` is the guard's last word, None when it died without one."""
+    """How the container ended. `exit` is the guard's last word, None when it died without one; `broken` says who ended
+    the container when it was neither the build nor we."""
 
     exit: dict[str, Any] | None = None
     limit: str = ""
     stopped: str = ""
     interrupted: int = 0
     engine_errors: str = ""
-    notes: list[str] = field(default_factory=list)
+    broken: str = ""
+
+    def by_others(self) -> str:
+        """Who else than the build, the user and we ended it, as a sentence; empty when nobody did.
+
+        A guard that was sent a signal from outside passes it on and has a last word all the same.
+        """
+        if self.interrupted or self.stopped or self.limit:
+            return ""
+        if self.exit is None:
+            return f"the build was cut short: {self.broken}" if self.broken else ""
+        number = self.exit.get("outside")
+        if not number:
+            return ""
+        name = signal.Signals(number).name
+        return f"the build was cut short: {self.broken or f'somebody sent {name} to the sandbox'}"
 
 
 class Pump:
@@ -119,6 +140,9 @@ class Pump:
             if held is not None:
                 self._write(number, held.finish())
         self._session.wait(_END_S)
+        self._ending.broken = self._session.broken
+        # The engine may say so later than the guard says its last word.
+        self._ending.limit = self._ending.limit or self._session.limit
         self._session.kill()
         # An engine that fails says why and closes everything at once: its words may not have been read yet.
         if self._ending.exit is None:
@@ -214,7 +238,7 @@ class Pump:
                 f"the {failure.get('wall')} wall can't be put up: {failure.get('why')}",
                 wall=str(failure.get("wall")),
                 why=str(failure.get("why")),
-                fix="this kernel or container lacks what the wall needs (user notification >= 5.5, Landlock >= 5.13)",
+                fix=_FIXES.get(str(failure.get("wall")), _LACKS),
             )
 
     def _output(self, number: int, data: bytes) -> None:

@@ -60,7 +60,7 @@ def test_a_real_daemon_says_what_it_is(lab: Lab) -> None:
     _, data = doctor(lab.project({}))
     facts = data["facts"]["docker"]
     assert facts["version"] == asked.stdout.strip()
-    assert facts["runc"] and facts["runtimes"] and facts["local"]
+    assert facts["runc"] and facts["runtimes"] and facts["socket"]
     assert states(data)["docker"] == "good"
     bad = tuple(int(part) for part in facts["version"].split("+")[0].split(".")[:2]) < (29, 5)
     assert (states(data).get("known-docker-cp") == "weak") == bad

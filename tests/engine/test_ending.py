@@ -13,7 +13,7 @@ import pytest
 
 from tests.engine.crates import binary, scripted
 from tests.engines import on_both
-from tests.harness import Lab, Project, plain, processes, sandboxed, start, terminal, wait_for
+from tests.harness import Lab, Project, User, plain, processes, sandboxed, start, terminal, wait_for
 
 pytestmark = pytest.mark.engine
 
@@ -31,10 +31,10 @@ for number in [1, 2, 3, 15] { unsafe { signal(number, 1) }; }
 INTERRUPTED = (-signal.SIGINT, 130)
 
 
-def sleeper(lab: Lab, before: str = "", seconds: int = 600) -> tuple[Project, str]:
+def sleeper(lab: Lab, before: str = "", seconds: int = 600, user: User | None = None) -> tuple[Project, str]:
     """A project whose build script sleeps (for ten minutes), and a word that only its command line has."""
     marker = f"{seconds}.{random.SystemRandom().randrange(10**9):09}"
-    return lab.project(scripted(SLEEPS.format(before=before, marker=marker))), marker
+    return lab.project(scripted(SLEEPS.format(before=before, marker=marker)), user=user), marker
 
 
 def asleep(marker: str) -> None:

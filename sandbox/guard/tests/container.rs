@@ -260,6 +260,8 @@ fn a_wall_that_cannot_stand_ends_the_guard_before_anything_runs() {
         (("require_landlock", "99"), "landlock"),
         (("cwd", "/gone"), "exec"),
         (("colour", "red"), "config"),
+        (("same", "1:1\t/usr"), "host files"),
+        (("same", "1:1\t/gone"), "host files"),
     ] {
         let run = run("echo ran", &[pair], b"");
         assert_eq!(run.code, 121);

@@ -42,7 +42,9 @@ def host(of: Kernel, docker: Docker | None = None, **more: object) -> Host:
     return Host(**(facts | more))  # type: ignore[arg-type]
 
 
-NO_DOCKER = Docker("unix:///var/run/docker.sock", "it doesn't answer: No such file or directory", True)
+NO_DOCKER = Docker(
+    error="no Docker daemon answers at unix:///var/run/docker.sock: No such file", remedy="start the daemon"
+)
 PROGRAMS = (
     Program("cargo", "/home/ann/.cargo/toolchain/bin/cargo", "1.95.0"),
     Program("rustup", "/home/ann/.cargo/bin/rustup", "1.28.2"),
@@ -51,7 +53,7 @@ PROGRAMS = (
 
 _NEW_KERNEL = kernel("6.18.4")
 NEW_DOCKER = Docker(
-    "unix:///var/run/docker.sock", "", True, "29.5.1", "1.52", "1.3.6", "v2.2.1", "2.6.1", "6.18.4", "2",
+    "/run/docker.sock", "", "", "29.5.1", "1.52", "1.3.6", "v2.2.1", "2.6.1", "6.18.4", "2",
     ("name=seccomp,profile=builtin", "name=cgroupns"), ("memory", "swap", "pids"), ("io.containerd.runc.v2", "runc"),
     "runc",
 )  # fmt: skip
@@ -78,13 +80,13 @@ UBUNTU_24 = host(
 OLD_KERNEL = host(kernel("5.10.0-36-amd64", landlock=0, sync_wakeup=False, wait_killable=False))
 NO_LANDLOCK = host(kernel("6.12.48-generic", landlock=0))
 ROOTLESS = replace(MODERN, docker=replace(NEW_DOCKER, security=(*NEW_DOCKER.security, "name=rootless")))
-ROOTLESS_V1 = replace(MODERN, docker=replace(ROOTLESS.docker, cgroup="1"))
+REMAPPED = replace(MODERN, docker=replace(NEW_DOCKER, security=(*NEW_DOCKER.security, "name=userns")))
 GVISOR = replace(MODERN, docker=replace(NEW_DOCKER, runtimes=("runc", "runsc")))
 DESKTOP = replace(MODERN, docker=replace(NEW_DOCKER, kernel="6.12.5-linuxkit"))
 NO_ENGINE = host(_NEW_KERNEL, bubblewrap=Bubblewrap())
 HOSTILE = replace(
     NO_ENGINE,
-    docker=Docker("unix:///x", "\x1b[2Jclean\u202e\nSandbox tier of this host with bubblewrap: strong"),
+    docker=Docker(error="\x1b[2Jclean\u202e\nSandbox tier of this host with bubblewrap: strong", remedy="\x1b[2J\n"),
     programs=(Program("git", "/opt/\x1b]52;c;AAAA\x07/git", "1\x9b2J"),),
 )
 

@@ -38,7 +38,7 @@ def check(host: Host, name: str) -> Check:
         (hosts.OLD_KERNEL, ("bubblewrap", "none", "none")),
         (hosts.NO_LANDLOCK, ("bubblewrap", "none", "none")),
         (hosts.ROOTLESS, ("bubblewrap", "standard", "standard")),
-        (hosts.ROOTLESS_V1, ("bubblewrap", "standard", "degraded")),
+        (hosts.REMAPPED, ("bubblewrap", "standard", "standard")),
         (hosts.DESKTOP, ("bubblewrap", "standard", "degraded")),
         (hosts.NO_ENGINE, ("bubblewrap", "none", "none")),
     ],
@@ -49,7 +49,7 @@ def test_each_host_has_the_tier_that_its_walls_allow(host: Host, expected: tuple
 
 def test_the_engine_that_the_user_named_is_judged_even_if_another_would_do() -> None:
     assert tiers(hosts.UBUNTU_24, "bubblewrap")[:2] == ("bubblewrap", "none")
-    assert tiers(hosts.ROOTLESS_V1, "docker")[:2] == ("docker", "degraded")
+    assert tiers(hosts.NO_ENGINE, "docker")[:2] == ("docker", "none")
 
 
 def test_gvisor_and_virtual_machines_are_strong_and_it_is_said_that_the_guard_was_not_tried_there() -> None:
@@ -108,10 +108,18 @@ def test_a_daemon_that_is_known_to_be_bad_is_not_strong_with_any_runtime() -> No
     assert tried(GVISOR, old).tier == "degraded"
 
 
-def test_a_daemon_elsewhere_can_t_be_used() -> None:
-    remote = replace(hosts.MODERN, docker=replace(hosts.NEW_DOCKER, local=False, address="tcp://192.0.2.7:2376"))
+def test_a_daemon_that_the_engine_refuses_can_t_be_used_and_the_engine_s_remedy_is_given() -> None:
+    remote = replace(hosts.MODERN, docker=Docker(error="the Docker daemon is on another machine", remedy="unset it"))
     assert tiers(remote)[2] == "none"
-    assert "192.0.2.7" in check(remote, "docker-place").found
+    found = check(remote, "docker")
+    assert (found.state, found.found, found.fix) == ("missing", remote.docker.error, "unset it")
+
+
+def test_a_remapping_is_not_praised_since_our_builds_are_taken_out_of_it() -> None:
+    states = {name: check(host, "docker-userns") for name, host in (("no", hosts.MODERN), ("yes", hosts.REMAPPED))}
+    assert {found.state for found in states.values()} == {"note"}
+    assert "not those of our builds" in states["yes"].found
+    assert check(hosts.ROOTLESS, "docker-userns").state == "good"
 
 
 @pytest.mark.parametrize(
@@ -228,7 +236,6 @@ def test_taking_any_check_of_a_wall_away_is_noticed(engine: str, data: st.DataOb
     st.builds(
         Docker,
         error=st.just(""),
-        local=st.just(True),
         version=st.text(),
         api=st.text(),
         runc=st.text(),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sandbox.doctor import look
 from sandbox.doctor.facts import NAMESPACES
-from sandbox.doctor.look_docker import is_local, look_docker, read_docker
+from sandbox.doctor.look_docker import _libseccomp, look_docker, read_docker
 from sandbox.plan.mounts import GUARD
 
 WORDS = (
@@ -56,37 +56,20 @@ def test_the_words_of_another_program_are_not_believed(text: str) -> None:
 
 
 def test_a_daemon_s_answers_become_facts() -> None:
-    found = read_docker("unix:///run/docker.sock", VERSION, INFO, "2.5.4")
+    found = read_docker("/run/docker.sock", VERSION, INFO, "2.5.4")
     assert (found.version, found.api, found.runc, found.libseccomp) == ("20.10.24+dfsg1", "1.41", "1.1.5+ds1", "2.5.4")
-    assert (found.limits, found.runtimes, found.local) == (("memory", "pids"), ("runc", "runsc"), True)
+    assert (found.limits, found.runtimes) == (("memory", "pids"), ("runc", "runsc"))
 
 
 @given(st.dictionaries(st.sampled_from([*VERSION, *INFO]), st.none() | st.text() | st.booleans() | st.lists(st.text())))
 def test_whatever_a_daemon_answers_is_read_without_a_crash(answer: dict[str, object]) -> None:
-    read_docker("unix:///x", answer, answer, "")
-
-
-@pytest.mark.parametrize(
-    ("address", "local"),
-    [
-        ("unix:///var/run/docker.sock", True),
-        ("tcp://127.0.0.1:2375", True),
-        ("tcp://localhost:2375", True),
-        ("tcp://192.0.2.7:2376", False),
-        ("tcp://127.example.invalid:2376", False),
-        ("ssh://ann@host.invalid", False),
-        ("tcp://[::1", False),
-        ("", False),
-    ],
-)
-def test_a_daemon_is_local_only_on_this_very_host(address: str, local: bool) -> None:
-    assert is_local(address) == local
+    read_docker("/x", answer, answer, "")
 
 
 @pytest.mark.parametrize("address", ["unix:///nowhere/docker.sock", "tcp://192.0.2.7:2376", "nonsense://", "ssh://x"])
 def test_a_daemon_that_can_t_be_used_is_an_answer_and_no_crash(address: str, tmp_path: Path) -> None:
     found = look_docker({"DOCKER_HOST": address, "HOME": str(tmp_path)})
-    assert found.error
+    assert found.error and found.remedy
     assert "\n" not in found.error
 
 
@@ -95,6 +78,20 @@ def _program(folder: Path, name: str, text: str) -> str:
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
     return str(path)
+
+
+@pytest.mark.parametrize(
+    ("commit", "found"), [("1.3.6+ds1-1", "2.6.1"), ("1.1.5+ds1-1+deb12u1", ""), ("", ""), (None, "")]
+)
+def test_only_the_daemons_own_runc_tells_of_its_libseccomp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commit: str | None, found: str
+) -> None:
+    """A second daemon brings its own runc; the one that is found here may be another."""
+    words = "runc version 1.3.6+ds1\ncommit: 1.3.6+ds1-1\nspec: 1.2.1\nlibseccomp: 2.6.1"
+    _program(tmp_path, "runc", f"echo '{words}'")
+    monkeypatch.setattr(look, "_SYSTEM_PATH", f"{tmp_path}:/usr/bin:/bin")
+    version = {"Components": [{"Name": "runc", "Version": "1.3.6+ds1", "Details": {"GitCommit": commit}}]}
+    assert _libseccomp({}, version) == found
 
 
 def test_programs_are_asked_in_the_root_directory_without_any_variable(

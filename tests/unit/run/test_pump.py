@@ -114,7 +114,7 @@ class Deaf:
     """A session whose guard reads nothing and says `said`, and ends only when it is killed."""
 
     def __init__(self, said: bytes = b"") -> None:
-        self.pid, self.limit = os.getpid(), ""
+        self.pid, self.limit, self.broken = os.getpid(), "", ""
         self._stdin, self.stdin_fd = os.pipe()
         self.stdout_fd, self._stdout = os.pipe()
         self.stderr_fd, self._stderr = os.pipe()
@@ -146,6 +146,43 @@ def _interrupted_after(seconds: float) -> threading.Timer:
     timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     return timer
+
+
+def test_a_limit_that_the_engine_tells_of_after_the_last_word_counts() -> None:
+    session = FakeEngine(frame("X", {"code": 101})).start(PLAN)
+    session.limit = "the memory of the container is used up"
+    watchdog = Watchdog(Limits(wall_s=30, free_disk_bytes=0), os.getpid(), "/")
+    try:
+        ending = Pump(session, Heard().sinks(), watchdog, filter_stdout=False, filter_stderr=False).run()
+    finally:
+        session.close()
+    assert ending.limit == "the memory of the container is used up" and ending.exit == {"code": 101}
+
+
+@pytest.mark.parametrize(
+    ("exit_frame", "broken", "words"),
+    [
+        ({"code": 0}, "", ""),
+        ({"signal": 15}, "", ""),
+        ({"signal": 15, "outside": 15}, "", "somebody sent SIGTERM to the sandbox"),
+        ({"signal": 15, "outside": 15}, "the daemon has gone away", "the daemon has gone away"),
+        ({"code": 0}, "the daemon has gone away", ""),
+        (None, "the daemon has gone away", "the daemon has gone away"),
+        (None, "", ""),
+    ],
+)
+def test_who_else_ended_a_build_is_told_unless_it_was_over(
+    exit_frame: dict[str, int] | None, broken: str, words: str
+) -> None:
+    session = FakeEngine(frame("X", exit_frame) if exit_frame else b"", broken=broken).start(PLAN)
+    watchdog = Watchdog(Limits(wall_s=30, free_disk_bytes=0), os.getpid(), "/")
+    try:
+        ending = Pump(session, Heard().sinks(), watchdog, filter_stdout=False, filter_stderr=False).run()
+    finally:
+        session.close()
+    assert ending.by_others() == (f"the build was cut short: {words}" if words else "")
+    ending.interrupted = 2
+    assert ending.by_others() == "", "the user was first"
 
 
 def test_an_interrupt_ends_a_run_whose_program_reads_none_of_an_endless_input() -> None:

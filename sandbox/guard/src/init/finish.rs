@@ -46,7 +46,12 @@ pub fn run(mut pump: Pump<'_>, queue: &Queue, guard: &Mutex<Guard>) {
     let of_units: u64 = guard.units.iter().map(|unit| unit.survivors).sum();
     queue.frame(
         b'X',
-        &exit_json(&guard, ended, of_units + survivors.len() as u64),
+        &exit_json(
+            &guard,
+            ended,
+            pump.outside,
+            of_units + survivors.len() as u64,
+        ),
     );
     // The notifier must not add anything behind the last frame: the lock stays taken.
     std::mem::forget(guard);
@@ -89,11 +94,12 @@ fn record_survivors(guard: &Mutex<Guard>, pids: &[u32]) {
     }
 }
 
-fn exit_json(guard: &Guard, ended: Option<Ended>, survivors: u64) -> Vec<u8> {
+fn exit_json(guard: &Guard, ended: Option<Ended>, outside: i32, survivors: u64) -> Vec<u8> {
     let mut out = Vec::new();
     let mut object = Object::new(&mut out);
     object.maybe("code", ended.and_then(Ended::code));
     object.maybe("signal", ended.and_then(Ended::signal));
+    object.maybe("outside", (outside != 0).then_some(outside.into()));
     object.number("seen", guard.counts.seen);
     object.number("written", guard.counts.written);
     object.number("quiet", guard.counts.quiet);

@@ -38,6 +38,8 @@ use queue::Queue;
 use settings::Settings;
 use spawn::Failure;
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex};
 use streams::Streams;
 
@@ -65,6 +67,7 @@ fn run() -> Result<(), Failure> {
     let (settings, decoder) = read_config().map_err(|why| Failure::new("config", why))?;
     check_ourselves()?;
     check_kernel(&settings)?;
+    check_places(&settings)?;
     let failed = |what: &'static str| {
         move |error: std::io::Error| Failure::new("exec", sys::context(what, &error))
     };
@@ -168,6 +171,19 @@ fn check_kernel(settings: &Settings) -> Result<(), Failure> {
             settings.require_landlock
         );
         return Err(Failure::new("landlock", why));
+    }
+    Ok(())
+}
+
+/// An engine whose daemon sees another tree shows us folders of the same name that are not the user's.
+fn check_places(settings: &Settings) -> Result<(), Failure> {
+    for (device, inode, path) in &settings.same {
+        let found = std::fs::metadata(std::ffi::OsStr::from_bytes(path));
+        if !found.is_ok_and(|state| (state.dev(), state.ino()) == (*device, *inode)) {
+            let shown = String::from_utf8_lossy(path);
+            let why = format!("{shown} in the container is not the folder of that name outside");
+            return Err(Failure::new("host files", why));
+        }
     }
     Ok(())
 }

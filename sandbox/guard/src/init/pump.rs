@@ -50,6 +50,8 @@ pub struct Pump<'a> {
     ended: Option<Ended>,
     /// The host sent a signal: what is left at the end did not outlive the build by its own will.
     pub interrupted: bool,
+    /// The last signal that came from outside the container and not from the host: somebody else wants the end.
+    pub outside: i32,
 }
 
 /// epoll_create1(2), close-on-exec.
@@ -117,6 +119,7 @@ impl<'a> Pump<'a> {
             top,
             ended: None,
             interrupted: false,
+            outside: 0,
         };
         pump.watch(
             libc::EPOLL_CTL_ADD,
@@ -419,6 +422,10 @@ impl<'a> Pump<'a> {
             }
             let signal = i32::try_from(info.ssi_signo).unwrap_or(0);
             if signal != libc::SIGCHLD {
+                // Senders in our namespace have a number here (pid_namespaces(7)).
+                if info.ssi_pid == 0 {
+                    self.outside = signal;
+                }
                 self.forward(signal);
             }
         }

@@ -52,6 +52,8 @@ pub struct Settings {
     pub require_landlock: i32,
     /// The filter asks nobody, since nobody could answer here: the guard sees and records nothing of the build.
     pub alone: bool,
+    /// Folders that must be the host's own: device, inode, path.
+    pub same: Vec<(u64, u64, Vec<u8>)>,
     breaks: Vec<Vec<u8>>,
 }
 
@@ -135,6 +137,12 @@ impl Settings {
             b"target_dir" => self.target_dir = value.to_vec(),
             b"scratch" => self.scratch = value.to_vec(),
             b"tmp" => self.tmp.push(value.to_vec()),
+            b"same" => {
+                let (identity, path) = pairs::two(value)?;
+                let (device, inode) = split(identity, b':')?;
+                let identity = (sys::number(device)?, sys::number(inode)?);
+                self.same.push((identity.0, identity.1, path.to_vec()));
+            }
             b"require_landlock" => self.require_landlock = sys::number(value)?.try_into().ok()?,
             b"alone" => self.alone = flag(value)?,
             b"break" => self.breaks.push(value.to_vec()),
