@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sandbox.engine.docker_config import Container, Daemon
+from sandbox.engine.docker_config import RECURSIVE_READ_ONLY, Container, Daemon
 from sandbox.engine.docker_config import container as with_walls
 from sandbox.plan.model import Mount, Plan
 from sandbox.plan.secrets import is_within
@@ -33,6 +33,7 @@ def container(plan: Plan, daemon: Daemon, **given: Any) -> Container:
     masked            what the daemon hides below /proc, and /sys
     proc              settings of the machine below /proc not read-only
     root              the root file system writable
+    below             what is mounted below a place that is shown read-only is shown too, and is not read-only
     container-limits  no limits of the container: rlimits, memory, tasks
     pid               the host's process namespace; only without the guard, which ends all that it sees
 
@@ -67,6 +68,8 @@ def container(plan: Plan, daemon: Daemon, **given: Any) -> Container:
                 host["ReadonlyPaths"] = []
             case "root":
                 host["ReadonlyRootfs"] = False
+            case "below":
+                host["Mounts"] = [mount | {"BindOptions": _open_below(daemon)} for mount in host["Mounts"]]
             case "container-limits":
                 host = {key: value for key, value in host.items() if key not in ("Memory", "MemorySwap", "PidsLimit")}
                 host["Ulimits"] = []
@@ -90,6 +93,12 @@ def _is_refused(mount: Mount, daemon: Daemon) -> bool:
 def _shown(mount: Mount) -> dict[str, Any]:
     """With everything that is mounted below it."""
     return {"Type": "bind", "Source": mount.source, "Target": mount.target, "ReadOnly": mount.kind == "ro"}
+
+
+def _open_below(daemon: Daemon) -> dict[str, Any]:
+    """As daemons make mounts if nothing is said, and newer ones if it is."""
+    newer = {"ReadOnlyNonRecursive": True} if daemon.api >= RECURSIVE_READ_ONLY else {}
+    return {"Propagation": "rprivate", **newer}
 
 
 def _but(options: list[str], start: str) -> list[str]:

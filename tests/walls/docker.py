@@ -15,7 +15,7 @@ _BY_THE_GUARD_ALONE = frozenset(
 
 _ROOTS = frozenset(
     "write-source write-registry write-toolchain write-host write-kernel-setting write-core-pattern write-sysrq "
-    "write-sys write-root".split()
+    "write-sys write-root write-below".split()
 )
 """Files that belong to root, so only root could do it: under bubblewrap root's builds are, without any capability."""
 
@@ -43,6 +43,9 @@ def on_docker(row: Row, by_root: bool) -> Row:
         sets = tuple(frozenset(part.split("+")) for part in _OPENED_BY[row.name].split("|"))
     else:
         sets = tuple(dict.fromkeys(one for walls in row.opened_by for one in _sets(row.name, walls)))
+    if row.name == "write-below" and by_root:
+        # Nobody else can mount there for the test.
+        sets += (frozenset(("landlock", "below")),)
     if not by_root:
         # An ordinary user's build is his own, and so are its files.
         sets = tuple(walls - {"user"} if row.name in _ROOTS else walls for walls in sets)

@@ -166,6 +166,7 @@ def prober(lab: Lab, guard: Path, engine: str) -> Iterator[Prober]:
         unix = stack.enter_context(listeners.unix(project.path("~/agent.sock")))
         shared = stack.enter_context(_shared_memory())
         boss = stack.enter_context(_sleeper(mark))
+        below = stack.enter_context(_mounted(project.dir / "csbench-below"))
         env = {"CSBENCH_ACCESS_TOKEN": canary}
         common = {f"nr.{name}": str(number) for name, number in numbers().items()} | {
             "canary": canary,
@@ -181,6 +182,7 @@ def prober(lab: Lab, guard: Path, engine: str) -> Iterator[Prober]:
             "credentials": str(project.home / ".aws/credentials"),
             "dotenv": str(project.dir / ".env"),
             "source": str(project.dir / "csbench-victim/src/lib.rs"),
+            "below": str(below),
             "registry": str(project.home / _REGISTRY),
             "toolchain": str(next(path for path in sorted((sysroot() / "lib").rglob("*")) if path.is_file())),
             "proc-sys": "/proc/sys/vm/swappiness",
@@ -272,6 +274,20 @@ def _sleeper(mark: str) -> Iterator[int]:
     finally:
         os.killpg(process.pid, 9)
         process.wait()
+
+
+@contextlib.contextmanager
+def _mounted(folder: Path) -> Iterator[Path]:
+    """Another file system in the tree, if root can make one; else a plain folder."""
+    folder.mkdir()
+    if os.geteuid() != 0:
+        yield folder
+        return
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=1777", "none", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
 
 
 def _sys_file() -> str:

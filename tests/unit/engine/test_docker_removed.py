@@ -48,6 +48,7 @@ def test_without_a_switch_the_container_is_what_it_always_is() -> None:
         ("masked", {"MaskedPaths"}),
         ("proc", {"ReadonlyPaths"}),
         ("root", {"ReadonlyRootfs"}),
+        ("below", {"Mounts"}),
         ("container-limits", {"Memory", "MemorySwap", "PidsLimit", "Ulimits"}),
         ("pid", set()),
         ("deny", set()),
