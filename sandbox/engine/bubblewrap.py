@@ -24,8 +24,12 @@ _NAMESPACES = (
     ("cgroup", "--unshare-cgroup-try"),
 )  # fmt: skip
 
-# As runc's defaultReadonlyPaths.
+# As under Docker (moby, daemon/pkg/oci/defaults.go): read-only, and not shown.
 _MACHINE_SETTINGS = ("bus", "fs", "irq", "sys", "sysrq-trigger")
+_MASKED = (
+    "acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list",
+    "timer_stats",
+)  # fmt: skip
 
 
 # bubblewrap.c, MAX_ARGS: more than 9000 words in all end bwrap, whether they come by --args or not.
@@ -137,7 +141,9 @@ def _arguments(plan: Plan) -> Iterator[str]:
     if not plan.network:
         yield "--unshare-net"
     yield from ("--cap-add" if "capabilities" in away else "--cap-drop", "ALL")
-    yield from ("--die-with-parent", "--new-session", "--hostname", "build", "--clearenv")
+    yield from ("--die-with-parent", "--new-session", "--clearenv")
+    if "uts" not in away:
+        yield from ("--hostname", "build")
     if plan.recorded:
         yield "--as-pid-1"
     for mount in plan.mounts:
@@ -145,9 +151,12 @@ def _arguments(plan: Plan) -> Iterator[str]:
     for mount in plan.mounts:
         if mount.kind == "proc" and "proc" not in away:
             yield from _machine_settings_read_only(mount.target)
-        elif mount.kind == "dev":
+        if mount.kind == "proc" and "masked" not in away:
+            yield from _machine_covered(mount.target)
+        if mount.kind == "dev":
             yield from ("--remount-ro", mount.target)
-    yield from ("--remount-ro", "/")
+    if "root" not in away:
+        yield from ("--remount-ro", "/")
     if plan.recorded:
         yield from ("--chdir", "/")
     else:
@@ -162,6 +171,16 @@ def _machine_settings_read_only(proc: str) -> Iterator[str]:
     itself writable, which /proc/sys never is."""
     for name in _MACHINE_SETTINGS:
         yield from ("--ro-bind-try", f"/proc/{name}", f"{proc}/{name}")
+
+
+def _machine_covered(proc: str) -> Iterator[str]:
+    """What a kernel has of these, which tell of the machine and of other people's work on it: a device without a right
+    to use it lies over a file, an empty folder over a folder."""
+    for name in _MASKED:
+        if os.path.isdir(f"/proc/{name}"):
+            yield from ("--tmpfs", f"{proc}/{name}", "--remount-ro", f"{proc}/{name}")
+        elif os.path.exists(f"/proc/{name}"):
+            yield from ("--ro-bind", "/dev/null", f"{proc}/{name}")
 
 
 def _mount_arguments(mount: Mount) -> Iterator[str]:

@@ -172,7 +172,10 @@ class Docker:
             docker_leftovers.PLAN: plan.digest(),
             docker_leftovers.RUN: secrets.token_hex(8),
         }
-        wanted = container(
+        make = container
+        if plan.removed_walls:
+            from sandbox.engine.docker_removed import container as make
+        wanted = make(
             plan,
             self._daemon,
             image=plan.image or docker_image.name(archive),

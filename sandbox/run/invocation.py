@@ -191,7 +191,7 @@ def _look_around(
     config = cargo_config.load(Path(cwd), Path(cargo_home), args.config)
     tree = workspace.discover(Path(cwd), args.manifest_path, env, config=config, lockfile_path=args.lockfile_path)
     _see_that_they_are_there(settings.allow_read)
-    facts = host.given_to(facts, *engine.owner(str(tree.root)))
+    facts = host.given_to(facts, *test_hooks.owner(engine.owner(str(tree.root)), env))
     policy = _policy(settings, facts, choose_stdio(args.verb in _PROGRAM_VERBS), extra_roots)
     return _Place(args, env, cwd, cargo_home, state_dir, cache_dir, facts, tool, tree, config, policy)
 

@@ -144,6 +144,9 @@ class Pump:
         # The engine may say so later than the guard says its last word.
         self._ending.limit = self._ending.limit or self._session.limit
         self._session.kill()
+        if self._ending.exit is None and not self._ending.limit:
+            # It may have come with the end itself: the kernel takes the guard, too, when memory is used up.
+            self._ending.limit = self._session.limit
         # An engine that fails says why and closes everything at once: its words may not have been read yet.
         if self._ending.exit is None:
             last = select.poll()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.attack.conftest import breakable_guard
+from tests.engines import daemon_answers
 from tests.harness import Lab, session
-from tests.walls.rows import ENGINES
+from tests.walls.removals import ENGINES
 from tests.walls.trials import Trials, trials
 
 __all__ = ["breakable_guard"]
@@ -25,15 +27,34 @@ def lab() -> Iterator[Lab]:
         yield made
 
 
-@pytest.fixture(scope="session", params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest, lab: Lab) -> Iterator[str]:
+    """Of all containers that this test's lab makes."""
+    before, lab.engine = lab.engine, str(request.param)
+    if lab.engine == "docker" and not daemon_answers():
+        pytest.skip("no Docker daemon answers")
+    yield lab.engine
+    lab.engine = before
 
 
 @pytest.fixture(scope="session")
-def tried(lab: Lab, breakable_guard: Path, engine: str) -> Iterator[Trials]:
-    """The probe in this engine. CARGO_SANDBOX_TEST_WALLS names a folder for what came of it."""
-    with trials(lab, breakable_guard, engine) as made:
-        yield made
+def probed(lab: Lab, breakable_guard: Path) -> Iterator[Callable[[str], Trials]]:
+    """The probe in an engine, which is tried once for all tests."""
+    with contextlib.ExitStack() as stack:
+        made: dict[str, Trials] = {}
+
+        def in_engine(name: str) -> Trials:
+            if name not in made:
+                made[name] = stack.enter_context(trials(lab, breakable_guard, name))
+            return made[name]
+
+        yield in_engine
         if folder := os.environ.get(RESULTS):
-            Path(folder, f"{engine}.json").write_text(json.dumps(made.results(), indent=1))
+            for name, one in made.items():
+                Path(folder, f"{name}.json").write_text(json.dumps(one.results(), indent=1))
+
+
+@pytest.fixture
+def tried(probed: Callable[[str], Trials], engine: str) -> Trials:
+    """The probe in this engine. CARGO_SANDBOX_TEST_WALLS names a folder for what came of it."""
+    return probed(engine)

@@ -11,8 +11,11 @@ from typing import Any
 
 import psutil
 
+from sandbox.plan.facts import BUILDER
 from sandbox.plan.model import Limits
-from tests.harness import User
+from tests.engines import containers_of
+from tests.walls.container import control_group, declared, inspect
+from tests.walls.mounts import mounts, open_places
 
 _STATUS = ("Uid", "Gid", "Groups", "NoNewPrivs", "Seccomp", "Seccomp_filters", "TracerPid", "CapInh", "CapPrm")
 _STATUS += ("CapEff", "CapBnd", "CapAmb")
@@ -22,7 +25,6 @@ _LIMITED = {
     "Max open files": "open_files",
     "Max processes": "processes",
 }
-_FLAGS = ("ro", "rw", "nosuid", "nodev", "noexec")
 
 CLOSED = "closed to all but root"
 Facts = dict[str, Any]
@@ -31,17 +33,24 @@ Facts = dict[str, Any]
 @dataclass(frozen=True)
 class Family:
     """The processes of one container, by what they are: `guard`, `cargo`, `rustc`, `script`, `child` and the guard's
-    own `rustc role` and `script role`. `plan` is the run's plan as stored."""
+    own `rustc role` and `script role`. `plan` is the run's plan as stored, `maker` the process that the first one
+    inherits from (the orchestrator, or the daemon's shim), `container` what Docker says of it."""
 
     found: Mapping[str, int]
     plan: Mapping[str, Any]
-    user: User
+    maker: int
+    container: Mapping[str, Any] | None = None
 
     def facts(self) -> dict[str, Facts]:
-        """A picture of cargo, what is different in each other process and thread, and the mounts."""
+        """A picture of cargo, what is different in each other process and thread, the mounts, and Docker's words."""
         guard = self.found["guard"]
         cargo = self._process(self.found["cargo"])
-        pictures: dict[str, Facts] = {"mounts": mounts(guard, self.plan), "cargo": cargo}
+        tree = mounts(guard, self.plan, self.container is not None)
+        pictures: dict[str, Facts] = {"mounts": tree, "cargo": cargo}
+        pictures["the machine below /proc"] = {"not covered": sorted(open_places(guard))}
+        if self.container is not None:
+            pictures["Docker's words"] = declared(self.container, self.plan)
+            pictures["control group"] = control_group(guard, self.container["Id"], self.plan)
         for name, pid in self.found.items():
             if name != "cargo":
                 pictures[name] = _but(cargo, self._process(pid))
@@ -53,46 +62,68 @@ class Family:
 
     def _process(self, pid: int) -> Facts:
         """Everything of one process."""
-        own = _read(pid, "cgroup") == _read("self", "cgroup")
         return self._thread(pid, pid) | {
             "namespaces": _if_open(lambda: namespaces(pid, self.found["cargo"])),
-            "user map": _map(pid, "uid_map", self.user.uid),
-            "group map": _map(pid, "gid_map", self.user.gid),
-            "control group": "the caller's" if own else _read(pid, "cgroup"),
+            "user map": _map(pid, "uid_map", self.plan["uid"]),
+            "group map": _map(pid, "gid_map", self.plan["gid"]),
+            "control group": self._control_group(pid),
             "root": os.readlink(f"/proc/{pid}/root"),
             "descriptors": _if_open(lambda: descriptors(pid, self.plan)),
-            "oom_score_adj": "the caller's"
-            if _read(pid, "oom_score_adj") == _read("self", "oom_score_adj")
-            else "other",
+            "interfaces": sorted(line.split(":")[0].strip() for line in _read(pid, "net/dev").splitlines()[2:]),
+            "oom_score_adj": self._oom_score_adj(pid),
         }
+
+    def _control_group(self, pid: int) -> str:
+        group = _read(pid, "cgroup")
+        if self.container is None:
+            return "the caller's" if group == _read("self", "cgroup") else group
+        return "the container's" if group == _read(self.found["guard"], "cgroup") else group
+
+    def _oom_score_adj(self, pid: int) -> str:
+        """Docker gives each container 0 when nothing else is said, whatever its own is."""
+        own = _read(pid, "oom_score_adj").strip()
+        ours = "0" if self.container else _read("self", "oom_score_adj").strip()
+        return "as usual" if own == ours else own
 
     def _thread(self, pid: int, thread: int) -> Facts:
         """What a thread may have of its own."""
         status, ours = _status(pid, thread), _status("self", os.getpid())
         facts = {key: status.get(key, "") for key in _STATUS}
-        for key, own in (("Uid", self.user.uid), ("Gid", self.user.gid)):
-            facts[key] = "the caller's" if set(status[key].split()) == {str(own)} else status[key]
-        more = set(status["Groups"].split()) - {str(self.user.gid), *ours["Groups"].split()}
-        facts["Groups"] = "no more than the caller's" if not more else status["Groups"]
+        for key, own in (("Uid", self.plan["uid"]), ("Gid", self.plan["gid"])):
+            facts[key] = "the plan's" if set(status[key].split()) == {str(own)} else status[key]
+        inherited = set() if self.container else set(_status(self.maker, self.maker)["Groups"].split())
+        more = set(status["Groups"].split()) - {str(self.plan["gid"])} - inherited
+        facts["Groups"] = "no more than the plan's and the caller's" if not more else status["Groups"]
         levels = len(status["NSpid"].split()) - len(ours["NSpid"].split())
         return facts | {
             "process namespaces": f"{levels} below ours",
-            "limits": limits(pid, thread, self.plan),
+            "limits": limits(pid, thread, self.maker, self.plan),
             "personality": _if_open(lambda: Path(f"/proc/{pid}/task/{thread}/personality").read_text().strip()),
         }
 
 
-def family(orchestrator: int, plan: Mapping[str, Any], user: User) -> Family:
-    """Of the container that a process of `user` started."""
-    found: dict[str, int] = {}
-    for child in psutil.Process(orchestrator).children(recursive=True):
+def family(orchestrator: int, plan: Mapping[str, Any], engine: str) -> Family | None:
+    """Of the container that a process has started; None before there is one."""
+    container, top = None, psutil.Process(orchestrator)
+    if engine == "docker":
+        started = [one for one in map(inspect, containers_of(orchestrator)) if one and one["State"]["Pid"]]
+        if len(started) != 1:
+            return None
+        container = started[0]
         try:
-            name = _what(child)
+            # The daemon's shim has one container, and orphans of no other come to it.
+            top = psutil.Process(psutil.Process(container["State"]["Pid"]).ppid())
+        except psutil.NoSuchProcess:
+            return None
+    found: dict[str, int] = {}
+    for member in top.children(recursive=True):
+        try:
+            name = _what(member)
         except (psutil.Error, OSError):
             continue
         if name:
-            found[name] = child.pid
-    return Family(dict(sorted(found.items())), plan, user)
+            found[name] = member.pid
+    return Family(dict(sorted(found.items())), plan, top.pid, container)
 
 
 def _what(process: psutil.Process) -> str:
@@ -100,9 +131,11 @@ def _what(process: psutil.Process) -> str:
     words = process.cmdline()
     if len(inner) == 1 or not words:
         return ""
-    if inner[-1] in ("1", "2"):
-        return {"1": "guard", "2": "cargo"}[inner[-1]]
+    if inner[-1] == "1":
+        return "guard"
     program = Path(os.readlink(f"/proc/{process.pid}/exe")).name
+    if program == "cargo":
+        return "cargo"
     if words[-1].startswith("600."):
         return "child"
     if "csbench_wait_consumer" in words:
@@ -121,16 +154,19 @@ def namespaces(pid: int, cargo: int) -> dict[str, str]:
     return found
 
 
-def limits(pid: int, thread: int, plan: Mapping[str, Any]) -> dict[str, str]:
-    """Those that the plan sets, and others that differ from the caller's, whose soft ones a process may raise."""
-    ours, found = _limits(os.getpid(), os.getpid()), {}
-    planned = {name: plan["limits"].get(key, 0) for name, key in _LIMITED.items()}
-    planned["Max processes"] = Limits(processes=planned["Max processes"]).most_processes()
+def limits(pid: int, thread: int, maker: int, plan: Mapping[str, Any]) -> dict[str, str]:
+    """Those that the plan sets, and others that differ from the maker's, whose soft ones a process may raise."""
+    inherited, found = _limits(maker, maker), {}
+    planned = {name: 2 * f"{plan['limits'].get(key, 0)} " for name, key in _LIMITED.items()}
+    planned["Max processes"] = 2 * f"{Limits(**plan['limits']).most_processes()} "
+    if plan["uid"] == BUILDER:
+        # Root's builds share that user, and the kernel counts per user: the control group has the limit.
+        planned["Max processes"] = inherited["Max processes"]
     for name, value in _limits(pid, thread).items():
-        if name in planned and value == f"{planned[name]} {planned[name]}":
+        if name in planned and value == planned[name].strip():
             found[name] = "as planned"
-        elif name in planned or value != ours[name]:
-            found[name] = "the caller's" if value.split()[1] == ours[name].split()[1] else value
+        elif name in planned or value != inherited[name]:
+            found[name] = "inherited" if value.split()[1] == inherited[name].split()[1] else value
     return found
 
 
@@ -149,29 +185,6 @@ def descriptors(pid: int, plan: Mapping[str, Any]) -> list[str]:
             kind = f"{name}/…" if kind.startswith(f"{top}/") else kind
         found.append(f"{number} {kind}" if number < 3 else kind)
     return found[:3] + sorted(set(found[3:]))
-
-
-def mounts(pid: int, plan: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Flags of the mounts by what the plan says of each; mounts that it does not name, by their place."""
-    planned = {mount["target"]: mount for mount in plan["mounts"]}
-    # Of several mounts in one place, the last covers the others.
-    by_place = {line.split(" ")[4]: line for line in _read(pid, "mountinfo").splitlines()}
-    found: dict[str, set[str]] = {}
-    for escaped, line in by_place.items():
-        before, _, after = line.partition(" - ")
-        flags, spread = before.split(" ")[5].split(","), before.split(" ")[6:]
-        place = escaped.encode().decode("unicode_escape")
-        kind, _, options = after.split(" ")[:3]
-        mount = planned.get(place)
-        name = f"{mount['kind']} {mount['why'] or place}" if mount else place
-        shown = [flag for flag in _FLAGS if flag in flags]
-        if kind in ("tmpfs", "proc", "devpts", "mqueue", "sysfs", "cgroup2"):
-            shown.append(kind)
-        if kind == "tmpfs" and mount and mount["kind"] == "tmpfs":
-            shown.append("sized" if re.search(r"\bsize=", options) else "unsized")
-        shown += ["spreads" for word in spread if word.startswith("shared")]
-        found.setdefault(name, set()).add(" ".join(shown))
-    return {name: sorted(found[name]) for name in sorted(found)}
 
 
 def differences(golden: Mapping[str, Any], found: Mapping[str, Any], path: Sequence[str] = ()) -> Iterable[str]:
@@ -199,6 +212,8 @@ def _but(base: Facts, facts: Facts) -> Facts:
 
 
 def _map(pid: int, name: str, own: int) -> list[str]:
+    if _read(pid, name) == _read("self", name):
+        return ["the host's"]
     lines = [line.split() for line in _read(pid, name).splitlines()]
     return [f"{'own' if int(a) == own else a} is {'own' if int(b) == own else b}, {n}" for a, b, n in lines]
 

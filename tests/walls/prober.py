@@ -23,7 +23,7 @@ from tests.attack import listeners
 from tests.attack.arena import application, package
 from tests.attack.arena import build as sandboxed_build
 from tests.attack.kernel_calls import numbers
-from tests.harness import Lab, Project, Run, plain, sysroot
+from tests.harness import Done, Lab, Project, Run, plain, sysroot
 
 CRATE = Path(__file__).parent / "crates" / "csbench-probe"
 _SCRIPT = """\
@@ -68,25 +68,36 @@ class Prober:
 
     def inside(self, removed: Sequence[str] = ()) -> dict[str, Try]:
         """In a container, as a build script; gives the rows' ends by name."""
-        self._tell(self.targets)
+        built = self.build_dir(removed)
+        if not built.is_dir():
+            self.prepare(removed)
+        self._tell(self.targets | _outputs(built))
+        done = self._build(removed)
+        [told] = built.rglob("csbench-out")
+        return _tries(told.read_text(), done.run)
+
+    def prepare(self, removed: Sequence[str] = ()) -> None:
+        """A build in which nothing is tried."""
+        self._tell({"rows": "none", "work": "{out}/work"})
+        self._build(removed)
+
+    def build_dir(self, removed: Sequence[str] = ()) -> Path:
+        """Each user has one of his own (docs/design.md section 11)."""
+        return self.project.target / ".cargo-sandbox/build" if "user" in removed else self.project.build_dir
+
+    def _build(self, removed: Sequence[str]) -> Done:
         options = ("--deny", "never", "--on-violation", "report", "--engine", self.engine)
         done = sandboxed_build(self.project, self.guard, "build", removed=removed, options=options, env=self.env)
         assert done.code == 0, done.shown
-        [told] = (self.project.target / ".cargo-sandbox/build").rglob("csbench-out")
-        return _tries(told.read_text(), done.run)
+        return done
 
     def on_host(self) -> dict[str, Try]:
         """Without any wall, as whoever runs the tests."""
         done = plain(self.project, "build", "-q", "-p", "csbench-probe", "--target-dir", "plain-target")
         assert done.code == 0, done.shown
-        program = self.project.dir / "plain-target/debug/csbench-probe"
-        targets = dict(self.host_targets)
-        if os.geteuid() == 0:
-            lent = Path(targets["set-id-program"])
-            lent.write_bytes(program.read_bytes())
-            os.chown(lent, 65534, 65534)
-            lent.chmod(0o4755)
-        folder = self._tell(targets)
+        program = self.program
+        self.lend(program)
+        folder = self._tell(self.host_targets)
         spare = os.open("/usr", os.O_PATH)  # what a careless parent leaves open
         try:
             ended = subprocess.run(
@@ -102,6 +113,19 @@ class Prober:
         finally:
             os.close(spare)
         return _tries(ended.stdout, None)
+
+    @property
+    def program(self) -> Path:
+        """The probe as `on_host` has built it."""
+        return self.project.dir / "plain-target/debug/csbench-probe"
+
+    def lend(self, program: Path) -> None:
+        """Make a set-user-id program of somebody else's."""
+        if os.geteuid() == 0:
+            lent = Path(self.targets["set-id-program"])
+            lent.write_bytes(program.read_bytes())
+            os.chown(lent, 65534, 65534)
+            lent.chmod(0o4755)
 
     def _tell(self, targets: Mapping[str, str]) -> Path:
         folder = self.project.dir / "csbench-probed"
@@ -132,6 +156,7 @@ def prober(lab: Lab, guard: Path, engine: str) -> Iterator[Prober]:
     """A workspace that has been built once, and things on the host to reach for."""
     canary, mark = secrets.token_hex(8), f"csbench-{secrets.token_hex(8)}"
     project = lab.project(_workspace(canary))
+    lab.made.remove(project)  # it outlives the test that needs it first
     host_file = lab.base / f"elsewhere-{mark}"
     host_file.write_text(canary)
     with contextlib.ExitStack() as stack:
@@ -141,10 +166,12 @@ def prober(lab: Lab, guard: Path, engine: str) -> Iterator[Prober]:
         unix = stack.enter_context(listeners.unix(project.path("~/agent.sock")))
         shared = stack.enter_context(_shared_memory())
         boss = stack.enter_context(_sleeper(mark))
+        below = stack.enter_context(_mounted(project.dir / "csbench-below"))
         env = {"CSBENCH_ACCESS_TOKEN": canary}
         common = {f"nr.{name}": str(number) for name, number in numbers().items()} | {
             "canary": canary,
             "host-mark": mark,
+            "host-name": os.uname().nodename,
             "shm-key": str(shared),
             "host-file": str(host_file),
             "tcp": tcp.address,
@@ -155,6 +182,7 @@ def prober(lab: Lab, guard: Path, engine: str) -> Iterator[Prober]:
             "credentials": str(project.home / ".aws/credentials"),
             "dotenv": str(project.dir / ".env"),
             "source": str(project.dir / "csbench-victim/src/lib.rs"),
+            "below": str(below),
             "registry": str(project.home / _REGISTRY),
             "toolchain": str(next(path for path in sorted((sysroot() / "lib").rglob("*")) if path.is_file())),
             "proc-sys": "/proc/sys/vm/swappiness",
@@ -164,17 +192,19 @@ def prober(lab: Lab, guard: Path, engine: str) -> Iterator[Prober]:
             "cgroup": _cgroup(),
             "set-id-program": str(project.dir / "lent"),
         }
-        made = Prober(project, guard, engine, common | {"boss": "2", "work": "{out}/work"}, {}, env)
+        made = Prober(project, guard, engine, common | {"boss": "{cargo}", "work": "{out}/work"}, {}, env)
         project.write({"lent": ""})
-        (project.dir / "csbench-probed/targets").write_text("rows=none\nwork={out}/work\n")
-        first = sandboxed_build(project, guard, "build", options=("--engine", engine))
-        assert first.code == 0, first.shown
-        built = project.target / ".cargo-sandbox/build"
-        [output] = built.rglob("libcsbench_victim-*.rlib")
-        [freshness] = (path for path in built.rglob(".fingerprint/csbench-victim-*/*") if path.name.startswith("dep-"))
-        made.targets |= {"output": str(output), "freshness": str(freshness)}
-        made.host_targets = made.targets | {"boss": str(boss), "work": str(lab.base / f"work-{mark}")}
+        made.prepare()
+        made.host_targets = made.targets | _outputs(made.build_dir())
+        made.host_targets |= {"boss": str(boss), "work": str(lab.base / f"work-{mark}")}
         yield made
+
+
+def _outputs(built: Path) -> dict[str, str]:
+    """Files of another unit's."""
+    [output] = built.rglob("libcsbench_victim-*.rlib")
+    [freshness] = (path for path in built.rglob(".fingerprint/csbench-victim-*/*") if path.name.startswith("dep-"))
+    return {"output": str(output), "freshness": str(freshness)}
 
 
 _REGISTRY = ".cargo/registry/src/index/csbench-1.0.0/src/lib.rs"
@@ -229,7 +259,7 @@ def _shared_memory() -> Iterator[int]:
 
 _SHARED = """
 import ctypes, sys
-made = ctypes.CDLL(None, use_errno=True).shmget(int(sys.argv[1]), 4096, 0o1600)
+made = ctypes.CDLL(None, use_errno=True).shmget(int(sys.argv[1]), 4096, 0o1666)
 assert made >= 0, ctypes.get_errno()
 print(made)
 """
@@ -246,6 +276,20 @@ def _sleeper(mark: str) -> Iterator[int]:
         process.wait()
 
 
+@contextlib.contextmanager
+def _mounted(folder: Path) -> Iterator[Path]:
+    """Another file system in the tree, if root can make one; else a plain folder."""
+    folder.mkdir()
+    if os.geteuid() != 0:
+        yield folder
+        return
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=1777", "none", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
 def _sys_file() -> str:
     """A setting below /sys that this kernel has."""
     paths = [Path("/sys", name) for name in _SYS_FILES]
@@ -253,10 +297,6 @@ def _sys_file() -> str:
 
 
 def _cgroup() -> str:
-    """The folder of our own control group."""
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
-        _, kinds, path = line.split(":", 2)
-        for top in (f"/sys/fs/cgroup/{kinds}", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"):
-            if os.path.exists(f"{top}{path}/cgroup.procs"):
-                return f"{top}{path}".rstrip("/")
-    return "/sys/fs/cgroup"
+    """The topmost folder of control groups, which nobody but root with capabilities can write to."""
+    tops = [Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup/pids")]
+    return str(next((top for top in tops if (top / "cgroup.procs").exists()), tops[0]))

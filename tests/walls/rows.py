@@ -1,38 +1,54 @@
-"""What each row of the probe must come to: on the bare host, inside, in the record, and with walls removed."""
+"""What each row of the probe must come to: on the bare host, inside, in the record, and with walls removed.
+
+`BUBBLEWRAP` is the table for that engine. What is different under Docker, and why, is in `docker.py` beside this, and
+`removals.py` has the tables of both.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-
-ENGINES = ("bubblewrap",)
-"""Engines that the probe and the posture test run in."""
 
 WALLS = {
     "deny": "the guard refuses calls that no build needs, and records them",
-    "filter": "the syscall filter refuses, unasked, calls whose arguments no filter can read",
+    "filter": "the guard's syscall filter refuses, unasked, calls whose arguments no filter can read",
+    "inner": "the guard's syscall filter as a whole: `filter`, and whatever asks the guard",
+    "outer": "the syscall filter that the daemon puts on the container, the guard included; it gives way to the guard, "
+    "so it counts where the inner one is away",
     "capabilities": "no capability in the container",
     "userns": "a user namespace, whose root is nobody outside",
+    "user": "root's builds run as a user whom nothing belongs to",
+    "no-new-privs": "no program gives rights that its caller lacks",
     "network": "a network namespace with loopback only",
     "ipc": "an IPC namespace",
+    "uts": "a name of the container's own for the machine",
+    "cgroup": "a cgroup namespace",
     "landlock": "a Landlock domain for each build script and each rustc",
+    "root": "the root folder is read-only",
     "readonly": "sources and cargo's home are mounted read-only",
+    "below": "what lies below a place that is shown read-only is not shown, or is read-only too",
     "proc": "settings of the machine below /proc are mounted read-only",
+    "masked": "what /proc tells of the machine's inside is covered, under Docker all of /sys too",
     "hidden": "what no build needs is not mounted at all, or is mounted read-only",
     "home": "a fresh home with decoys",
     "environment": "variables by an allow-list",
     "dotenv": "an empty file in the place of each .env",
-    "limits": "resource limits that can't be lifted",
+    "limits": "resource limits of the build that can't be lifted",
+    "container-limits": "the same limits on the whole container",
 }
 """Names of the walls that a test can take away (sandbox/run/test_hooks.py). `hidden` stands for `show=` and `open=`."""
 
 NOT_REMOVABLE = {
-    "pid": "the guard has to be the first process of its own namespace",
+    "pid": "the guard has to be the first process of its own namespace, where it ends whatever it sees; without the "
+    "guard it can be taken away (test_programs.py)",
     "descriptors": "no switch gives a container more descriptors than its plan says",
-    "no-new-privs": "bubblewrap sets it itself, always",
+    "bubblewrap": "bubblewrap itself forbids new rights, always",
     "kernel": "the kernel does not do it for anybody",
 }
 """Walls that stand in every test, and why. Their rows are shown not to be vacuous by the bare host alone."""
+
+
+Walls = frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -46,7 +62,7 @@ class Row:
     name: str
     inside: str
     record: str
-    opened_by: tuple[frozenset[str], ...] = ()
+    opened_by: tuple[Walls, ...] = ()
     reached: tuple[str, ...] = ()
     fixed: str = ""
     wanted: bool = False
@@ -55,12 +71,12 @@ class Row:
         """Whether an answer says that the try got through."""
         return answer == "ok" or answer in self.reached
 
-    def open_without(self, removed: frozenset[str]) -> bool:
+    def open_without(self, removed: Walls) -> bool:
         """Whether it must get through with these walls away."""
         return self.wanted or any(walls <= removed for walls in self.opened_by)
 
 
-def _walls(text: str) -> tuple[frozenset[str], ...]:
+def _walls(text: str) -> tuple[Walls, ...]:
     return tuple(frozenset(part.split("+")) for part in text.split("|"))
 
 
@@ -73,7 +89,7 @@ def _rows(names: str, inside: str, record: str, walls: str = "", reached: str = 
 _CAPABLE = "deny+capabilities"
 _INIT = "deny+capabilities+userns"
 
-ROWS: tuple[Row, ...] = (
+BUBBLEWRAP: tuple[Row, ...] = (
     *_rows("unshare-user clone-user", "EPERM", "denied namespace", "deny"),
     *_rows(
         "unshare-mount unshare-net unshare-pid unshare-ipc unshare-uts unshare-cgroup unshare-time setns clone-mount",
@@ -119,6 +135,10 @@ ROWS: tuple[Row, ...] = (
     *_rows("kexec kexec-file", "EPERM", "denied module", _INIT, "EINVAL EBADF"),
     *_rows("reboot", "EPERM", "denied other", _CAPABLE, "EINVAL"),
     *_rows("host-name", "EPERM", "denied other", _CAPABLE),
+    *_rows("host-name-seen", "no", "seen open", "uts"),
+    *_rows("control-group-seen", "no", "not asked: a process's own file", "cgroup"),
+    *_rows("interrupts", "EACCES", "seen open", "masked"),
+    *_rows("devices-seen", "ENOENT", "seen open", "hidden"),
     *_rows("clock kernel-log", "EPERM", "denied other", _INIT),
     *_rows("accounting", "EPERM", "denied other", _INIT, "ENOENT"),
     *_rows("swap", "EPERM", "denied mount", _INIT, "ENOENT"),
@@ -141,7 +161,7 @@ ROWS: tuple[Row, ...] = (
     *_rows("set-id-open set-id-openat set-id-creat", "EPERM", "denied open", "deny"),
     *_rows("set-id-mknod set-id-mknodat", "EPERM", "denied mknod", "deny"),
     *_rows("set-id-mkdir", "no", "seen mkdir", fixed="kernel"),
-    *_rows("set-id-program", "no", "seen exec", fixed="no-new-privs"),
+    *_rows("set-id-program", "no", "seen exec", fixed="bubblewrap"),
     *_rows("device-character device-block", "EPERM", "denied mknod", _INIT),
     *_rows("device-whiteout", "EPERM", "denied mknod", "deny"),
     *_rows("write-source write-registry", "EROFS", "denied open", "landlock+readonly"),
@@ -151,19 +171,11 @@ ROWS: tuple[Row, ...] = (
     *_rows("read-host", "ENOENT", "seen open", "hidden"),
     *_rows("write-kernel-setting write-core-pattern write-sysrq", "EROFS", "denied open", "landlock+proc"),
     *_rows("write-sys", "ENOENT", "seen open", "landlock+hidden"),
+    *_rows("write-below", "EROFS", "denied open", "landlock+readonly"),
+    *_rows("write-root", "EROFS", "denied open", "landlock+root"),
     *_rows("cgroup", "ENOENT", "seen mkdir", "landlock+hidden+capabilities"),
     *_rows("home", "ENOENT", "seen open", "home"),
     *_rows("credentials", "no", "seen open", "home"),
     *_rows("dotenv", "no", "seen open", "dotenv"),
     *_rows("environment", "no", "not asked: one's own memory", "environment"),
 )  # fmt: skip
-
-BY_NAME = {row.name: row for row in ROWS}
-
-
-def removals(names: Iterable[str] = BY_NAME) -> tuple[frozenset[str], ...]:
-    """Sets of walls to take away: those that open one of these rows, each of their walls alone, and all but one."""
-    asked = {walls for name in names for walls in BY_NAME[name].opened_by}
-    alone = {frozenset({wall}) for walls in asked for wall in walls}
-    all_but_one = {walls - {wall} for walls in asked for wall in walls if len(walls) > 1}
-    return tuple(sorted(asked | alone | all_but_one, key=lambda walls: (len(walls), sorted(walls))))

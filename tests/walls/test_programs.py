@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.attack.arena import build
 from tests.engine.crates import binary
-from tests.harness import Lab, guard_binary
+from tests.harness import ROOT, Lab, guard_binary
+from tests.walls.trials import Trials
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
 
@@ -41,6 +45,34 @@ def test_a_program_changes_no_setting_of_the_machine_and_fills_no_memory(
     options = ("--engine", engine, "--tmp-size", "16M")
     done = build(project, guard_binary(), "run", "-q", options=options)
     assert done.code == 0 and not any(_told(done.stdout).values()), done.shown
-    fallen = _told(build(project, breakable_guard, "run", "-q", removed=("proc",), options=options).stdout)
-    settings = {path for path, through in fallen.items() if through}
-    assert settings == ({path for path in fallen if path.startswith("/proc/sys")} if os.geteuid() == 0 else set())
+    done = build(project, breakable_guard, "run", "-q", removed=("proc", "user"), options=options)
+    settings = {path for path, through in _told(done.stdout).items() if through}
+    by_root = {path for path in _told(done.stdout) if path.startswith("/proc/sys")}
+    if engine == "docker":
+        by_root.add("/dev")  # the daemon's own, which belongs to root
+    assert settings == (by_root if os.geteuid() == 0 else set()), done.shown
+
+
+def test_only_without_a_process_namespace_of_its_own_a_container_sees_the_hosts_processes(
+    engine: str, tried: Trials
+) -> None:
+    """Without the guard, which would end whatever it sees; the probe is the container's only process."""
+    prober = tried.real
+    assert tried.host["host-process"].answer == "ok"
+    told = f"rows=host-process\nhost-mark={prober.targets['host-mark']}\nwork=/tmp/work\n"
+    folder = prober.project.home / "probe"
+    folder.mkdir(exist_ok=True)
+    (folder / "targets").write_text(told)
+    (folder / "csbench-marker").touch()
+    program = folder / "probe"
+    program.write_bytes(prober.program.read_bytes())
+    program.chmod(0o755)
+
+    def answer(*removed: str) -> str:
+        command = [sys.executable, "-P", "-m", "tests.walls.unguarded", engine, str(folder), *removed]
+        env = os.environ | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, env=env, cwd="/", stdout=subprocess.PIPE, text=True, check=True)
+        return str(json.loads(done.stdout)["outcome"])
+
+    assert answer() == "no"
+    assert answer("pid") == "ok"

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tests.harness import Lab, guard_binary
 from tests.walls.prober import Prober, Try, prober
-from tests.walls.rows import BY_NAME, NOT_REMOVABLE, ROWS, Row, removals
+from tests.walls.removals import rows
+from tests.walls.rows import NOT_REMOVABLE, Row, Walls
 
 LACKING = {
     "ENOSYS": "this kernel does not have it",
@@ -31,19 +32,27 @@ class Trials:
     engine: str
     real: Prober
     weak: Prober
-    _removed: dict[frozenset[str], dict[str, Try]] = field(default_factory=dict)
+    _removed: dict[Walls, dict[str, Try]] = field(default_factory=dict)
+
+    @functools.cached_property
+    def rows(self) -> dict[str, Row]:
+        """The engine's table by name."""
+        return {row.name: row for row in rows(self.engine)}
 
     @functools.cached_property
     def host(self) -> dict[str, Try]:
-        return self.real.on_host()
+        found = self.real.on_host()
+        self.weak.lend(self.real.program)
+        return found
 
     @functools.cached_property
     def inside(self) -> dict[str, Try]:
         assert self.host, "which also makes the set-id program"
         return self.real.inside()
 
-    def without(self, walls: frozenset[str]) -> dict[str, Try]:
+    def without(self, walls: Walls) -> dict[str, Try]:
         """In a container without these walls."""
+        assert self.host, "which also makes the set-id program"
         if walls not in self._removed:
             switches = [name for wall in sorted(walls) for name in self._switches(wall)]
             self._removed[walls] = self.weak.inside(switches)
@@ -55,6 +64,8 @@ class Trials:
             return [wall]
         targets = self.weak.targets
         shown = [targets["host-file"], targets["toolchain"], "/sys", os.path.realpath("/var/run/docker.sock")]
+        if self.engine == "docker":
+            shown.append("/sys/fs/cgroup")  # it mounts one of its own there
         return [f"open={path}" for path in shown if os.path.exists(path)]
 
     def not_tried(self, row: Row) -> str:
@@ -64,26 +75,23 @@ class Trials:
         answer = self.host[row.name].answer
         return "" if row.passes(answer) else LACKING.get(answer, answer)
 
-    def removals(self) -> list[frozenset[str]]:
-        """The sets to take away on this machine, for the rows that it can try. Only root can do without `userns`."""
-        provable = {row.name for row in ROWS if not self.not_tried(row)}
-        return [walls for walls in removals(provable) if os.geteuid() == 0 or "userns" not in walls]
-
-    def opened(self, walls: frozenset[str]) -> set[str]:
+    def opened(self, walls: Walls) -> set[str]:
         """Rows that got through with these walls away, of those that got through on the bare host."""
         found = self.without(walls)
-        return {name for name, one in found.items() if BY_NAME[name].passes(one.answer) and not self._unproven(name)}
+        return {row.name for row in self.proven() if row.passes(found[row.name].answer)}
 
-    def expected(self, walls: frozenset[str]) -> set[str]:
-        return {row.name for row in ROWS if row.open_without(walls) and not self._unproven(row.name)}
+    def expected(self, walls: Walls) -> set[str]:
+        """Rows that must get through then."""
+        return {row.name for row in self.proven() if row.open_without(walls)}
 
-    def _unproven(self, name: str) -> bool:
-        return bool(self.not_tried(BY_NAME[name]))
+    def proven(self) -> list[Row]:
+        """Rows that got through on the bare host."""
+        return [row for row in self.rows.values() if not self.not_tried(row)]
 
     def results(self) -> dict[str, dict[str, str]]:
         """A line a row, for docs/walls.md."""
         found = {}
-        for row in ROWS:
+        for row in self.rows.values():
             if row.name not in self.inside:
                 continue
             why = self.not_tried(row)

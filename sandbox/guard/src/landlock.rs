@@ -146,8 +146,9 @@ impl Ruleset {
 
     /// Enter the domain: the calling thread and everything it starts. Called between fork and exec.
     ///
-    /// The new process may also write its own part of /proc, which exists only now.
-    pub fn enter(&self) -> io::Result<()> {
+    /// The new process may also write its own part of /proc, which exists only now. With `privileges_kept` it may gain
+    /// rights by exec, and the kernel refuses to let it enter unless it has `CAP_SYS_ADMIN`.
+    pub fn enter(&self, privileges_kept: bool) -> io::Result<()> {
         if let Ok(own) = sys::open(c"/proc/self", libc::O_PATH) {
             add_rule(
                 self.fd.as_raw_fd(),
@@ -157,7 +158,9 @@ impl Ruleset {
         }
         // SAFETY: neither call touches memory.
         unsafe {
-            sys::check_int(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))?;
+            if !privileges_kept {
+                sys::check_int(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))?;
+            }
             sys::check(libc::syscall(
                 libc::SYS_landlock_restrict_self,
                 self.fd.as_raw_fd(),

@@ -42,7 +42,8 @@ def test_a_recorded_build_has_no_network_no_capability_and_the_guard_as_first_pr
     ):
         assert wanted in words
     assert words[words.index("--cap-drop") + 1] == "ALL"
-    assert [words[at + 1] for at, word in enumerate(words) if word == "--remount-ro"] == ["/dev", "/"]
+    remounted = [words[at + 1] for at, word in enumerate(words) if word == "--remount-ro"]
+    assert [path for path in remounted if not path.startswith("/proc/")] == ["/dev", "/"]
     assert "--setenv" not in words
 
 
@@ -58,6 +59,15 @@ def test_settings_of_the_machine_are_covered_once_proc_is_there() -> None:
     covered = [words[at + 1 : at + 3] for at, word in enumerate(words) if word == "--ro-bind-try"]
     assert ["/proc/sys", "/proc/sys"] in covered and ["/proc/sysrq-trigger", "/proc/sysrq-trigger"] in covered
     assert words.index("--ro-bind-try") > words.index("--proc")
+
+
+def test_what_proc_tells_of_the_machine_is_covered_where_this_kernel_tells_it() -> None:
+    words = list(_arguments(PLAN))
+    over = [words[at + 2] for at, word in enumerate(words) if words[at : at + 2] == ["--ro-bind", "/dev/null"]]
+    empty = [words[at + 1] for at, word in enumerate(words) if word == "--tmpfs" and words[at + 1].startswith("/proc")]
+    assert "/proc/interrupts" in over
+    assert all(os.path.isfile(path) for path in over) and all(os.path.isdir(path) for path in empty)
+    assert {"/proc/keys", "/proc/acpi"} & {*map(str, Path("/proc").iterdir())} <= {*over, *empty}
 
 
 def test_only_a_plan_that_says_so_has_network() -> None:

@@ -95,6 +95,24 @@ def test_a_guard_that_dies_without_a_last_word_leaves_no_exit() -> None:
     assert ending.exit is None
 
 
+@pytest.mark.parametrize(("last", "limit"), [(b"", "all is used up"), (frame("X", {"code": 0}), "")])
+def test_a_limit_that_is_known_only_at_the_end_is_why_a_guard_has_said_nothing(last: bytes, limit: str) -> None:
+    """The kernel ends the guard, too, when the container's memory is used up; the daemon tells of it afterwards."""
+    session = FakeEngine(frame("S", {"v": 1}) + last).start(PLAN)
+    waited = session.wait
+
+    def wait(timeout_s: float | None = None) -> int | None:
+        session.limit = "all is used up"
+        return waited(timeout_s)
+
+    session.wait = wait  # type: ignore[method-assign]
+    pump = Pump(
+        session, Heard().sinks(), Watchdog(Limits(), os.getpid(), "/"), filter_stdout=False, filter_stderr=False
+    )
+    assert pump.run().limit == limit
+    session.close()
+
+
 def test_the_time_limit_tells_the_guard_to_end_everything() -> None:
     class Silent(FakeEngine):
         pass

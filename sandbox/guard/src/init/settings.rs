@@ -85,6 +85,14 @@ impl Settings {
         cfg!(feature = "break-walls") && self.breaks.iter().any(|name| name == wall.as_bytes())
     }
 
+    /// Whether a test took away `no_new_privs`, without which the kernel takes filters and domains only from who has
+    /// capabilities (seccomp(2), `landlock_restrict_self(2)`).
+    pub fn privileges_kept(&self) -> bool {
+        ["no-new-privs", "capabilities", "user"]
+            .iter()
+            .all(|wall| self.broken(wall))
+    }
+
     /// Whether the build lies below scratch space, which then can't be every unit's to write.
     pub fn is_below_tmp(&self) -> bool {
         let dirs = [&self.build_dir, &self.target_dir, &self.cwd];

@@ -208,7 +208,9 @@ impl Child {
                 self.step(2, libc::setrlimit(limit.resource, &value));
             }
             self.step(3, libc::chdir(self.cwd.as_ptr()));
-            self.step(4, libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+            if !settings.privileges_kept() {
+                self.step(4, libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+            }
             sys::default_sigpipe();
             let mut none: libc::sigset_t = std::mem::zeroed();
             libc::sigemptyset(&mut none);

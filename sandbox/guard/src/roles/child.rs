@@ -85,8 +85,9 @@ pub fn run(launch: Launch<'_>) -> Result<Outcome, String> {
             .folders
             .push(scratch.0.as_os_str().as_bytes().to_vec());
         let ruleset = Ruleset::new(&rules, !launch.settings.broken("sigscope"))?;
+        let kept = launch.settings.privileges_kept();
         // SAFETY: `enter` makes system calls only: no allocation, no lock.
-        unsafe { command.pre_exec(move || ruleset.enter()) };
+        unsafe { command.pre_exec(move || ruleset.enter(kept)) };
     }
     let mut child = command.spawn().map_err(|error| {
         sys::context(

@@ -106,6 +106,14 @@ impl Settings {
     pub fn broken(&self, wall: &str) -> bool {
         cfg!(feature = "break-walls") && self.breaks.iter().any(|name| name == wall.as_bytes())
     }
+
+    /// Whether a test took away `no_new_privs`, without which the kernel takes filters and domains only from who has
+    /// capabilities (seccomp(2), `landlock_restrict_self(2)`).
+    pub fn privileges_kept(&self) -> bool {
+        ["no-new-privs", "capabilities", "user"]
+            .iter()
+            .all(|wall| self.broken(wall))
+    }
 }
 
 /// The settings, or None outside a container. A container with unreadable settings is not as planned.

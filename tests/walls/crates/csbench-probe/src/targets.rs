@@ -46,7 +46,21 @@ impl Targets {
     }
 }
 
-/// `{out}` is the build script's own folder.
+/// `{out}` is the build script's own folder, `{cargo}` the process that the container's first one started.
 fn expand(value: &str) -> String {
-    value.replace("{out}", &std::env::var("OUT_DIR").unwrap_or_default())
+    let out = std::env::var("OUT_DIR").unwrap_or_default();
+    value.replace("{out}", &out).replace("{cargo}", &top().to_string())
+}
+
+/// The eldest of this process and its ancestors, but for process 1.
+fn top() -> u32 {
+    let mut pid = std::process::id();
+    loop {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+        match parent.and_then(|text| text.trim().parse().ok()) {
+            None | Some(0 | 1) => return pid,
+            Some(parent) => pid = parent,
+        }
+    }
 }

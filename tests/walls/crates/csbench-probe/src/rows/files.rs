@@ -43,6 +43,16 @@ pub const ROWS: &[Row] = &[
     row!("write-sys", "open a kernel setting of /sys for writing", |t| writable(
         t, "sys-file"
     )),
+    row!("write-below", "make a file in what is mounted below the sources", |t| {
+        let path = format!("{}/csbench-{}", t.get("below")?, std::process::id());
+        File::create(&path)?;
+        fs::remove_file(&path).map(|()| String::new())
+    }),
+    row!("write-root", "make a file in the root folder", |_| {
+        let path = format!("/csbench-{}", std::process::id());
+        File::create(&path)?;
+        fs::remove_file(&path).map(|()| String::new())
+    }),
     row!("cgroup", "make a control group", |t| {
         let path = format!("{}/csbench-{}", t.get("cgroup")?, std::process::id());
         fs::create_dir(&path)?;

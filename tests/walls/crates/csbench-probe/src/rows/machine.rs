@@ -2,7 +2,7 @@
 
 use super::row;
 use crate::kernel::{c, done, words, zeros, NONE};
-use crate::Row;
+use crate::{Outcome, Row};
 
 pub const ROWS: &[Row] = &[
     row!(
@@ -71,6 +71,26 @@ pub const ROWS: &[Row] = &[
         let name = name.trim_end();
         done(t.nr("sethostname")?, [c(name), name.len()])
     }),
+    row!("host-name-seen", "know the machine by its name", |t| {
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname")?;
+        seen(name.trim_end() == t.get("host-name")?)
+    }),
+    row!(
+        "control-group-seen",
+        "see one's place in the machine's tree of control groups",
+        |_| {
+            let groups = std::fs::read_to_string("/proc/self/cgroup")?;
+            seen(groups.lines().any(|line| !line.ends_with(":/")))
+        }
+    ),
+    row!(
+        "interrupts",
+        "read /proc/interrupts, which tells of key presses",
+        |_| { seen(!std::fs::read("/proc/interrupts")?.is_empty()) }
+    ),
+    row!("devices-seen", "list /sys, which tells of all hardware", |_| seen(
+        std::fs::read_dir("/sys")?.next().is_some()
+    )),
     row!("clock", "settimeofday, without a time", |t| done(
         t.nr("settimeofday")?,
         [0, 0]
@@ -115,3 +135,10 @@ pub const ROWS: &[Row] = &[
         [0, zeros(), 64]
     )),
 ];
+
+fn seen(there: bool) -> Outcome {
+    if there {
+        return Ok(String::new());
+    }
+    Err(std::io::Error::other("there is nothing to see"))
+}
