@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ KNOWN = frozenset((
     "rustc-link-arg-cdylib", "rustc-cdylib-link-arg", "rustc-cfg", "rustc-check-cfg", "rustc-env", "warning", "error",
     "rerun-if-changed", "rerun-if-env-changed", "metadata",
 ))  # fmt: skip
+
+
+_LIBRARY = re.compile(r"lib(?P<unix>.+?)\.(?:a|so|dylib|so\.[0-9.]+)|(?P<other>.+)\.(?:lib|dll)", re.DOTALL)
 
 
 def parse(line: str) -> tuple[str, str]:
@@ -44,11 +48,14 @@ class Links:
 
     def takes(self, path: str) -> bool:
         """Whether a file is among them."""
-        folder, _, name = path.rpartition("/")
         if path in self.files:
             return True
-        bare = name.removeprefix("lib").partition(".")[0]
-        return folder in self.folders and (name in self.names or bare in self.names)
+        folder, _, name = path.rpartition("/")
+        if folder not in self.folders:
+            return False
+        found = _LIBRARY.fullmatch(name)
+        # With the modifier +verbatim the name is the file's.
+        return name in self.names or (found is not None and (found["unix"] or found["other"]) in self.names)
 
 
 def links_of(lines: Iterable[str]) -> Links:
