@@ -19,6 +19,9 @@ MOST_EXECS = 20_000
 """Execs of a unit that are kept until the end, when their chains are known."""
 
 MOST_SEQS = 3
+_ENTRY = 500
+"""About what a fact or an exec takes besides its words, in characters."""
+
 _EXECUTABLE = 0o111
 _EPHEMERAL = 32768
 _LOOPBACK = ("127.", "::1")
@@ -108,7 +111,7 @@ class Collector:
         owner = "" if absent else self._owner(real or path)
         if note == "memfd":
             owner = "memory"
-        if len(self._execs) >= MOST_EXECS:
+        if len(self._execs) >= MOST_EXECS or not self.processes.room.take(_ENTRY + len(path) + len(real)):
             self.cut.add("exec")
         else:
             found = _Exec(pid, start, seq, real or path, program, owner, tuple(detail), base if in_path else "", absent)
@@ -144,7 +147,8 @@ class Collector:
         elif denied:
             group = "denied"
         elif reads:
-            if set(owners) == {"own source"}:
+            # What git, editors and cargo keep beside the sources (`.git/config`) is no source.
+            if set(owners) == {"own source"} and not any("/." in self.names.below(place) for place in places):
                 self.own_reads += 1
                 return
             group = "read"
@@ -206,7 +210,8 @@ class Collector:
         found = self._facts.get(identity)
         if found is None:
             size = self._sizes.get(kind, 0)
-            if size >= MOST_FACTS:
+            taken = _ENTRY + len(object) + sum(map(len, chain)) + sum(len(value) for _, value in detail)
+            if size >= MOST_FACTS or not self.processes.room.take(taken):
                 self.cut.add(kind)
                 return
             self._sizes[kind] = size + 1

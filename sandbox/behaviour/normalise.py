@@ -75,7 +75,9 @@ class Normaliser:
 
     def root(self, path: str) -> tuple[str, Root]:
         """The innermost root that holds an absolute path, with its own path; empty and a nameless one if none does."""
-        top = path
+        # Deeper than the deepest root there is none, and names may be 4,096 characters of folders.
+        longest = max(self.roots.longest, max(map(len, self.own), default=0))
+        top = path if len(path) <= longest else path[: path.rfind("/", 0, longest + 1)]
         while len(top) > 1:
             found = self.own.get(top) or self.roots.table.get(top)
             if found is not None:
@@ -93,6 +95,10 @@ class Normaliser:
     def owner(self, path: str) -> str:
         """Whose a path is, in words."""
         return self.root(path)[1].owner if path.startswith("/") else "other"
+
+    def below(self, path: str) -> str:
+        """What of a path lies below its root, with a slash before it."""
+        return path[len(self.root(path)[0]) :]
 
     def path(self, raw: str, pid: int = 0) -> Normal:
         """The normal form of a path. `pid` is who uses it: its own folder in /proc is `<self>`.

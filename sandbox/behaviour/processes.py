@@ -6,6 +6,7 @@ after those of its children; what is known in the end does not depend on that or
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 
 UNKNOWN = "?"
@@ -13,9 +14,27 @@ CUT = "…"
 MOST_PROCESSES = 20_000
 MOST_IMAGES = 20_000
 _MOST_LINKS = 16
-_MOST_DEPTH = 500
+_MOST_DEPTH = 128
 
 Chain = tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Room:
+    """Memory that all units of a run share, in characters."""
+
+    left: int = 256 << 20
+
+    def take(self, size: int) -> bool:
+        """Whether there was room for so much, which is then taken."""
+        if self.left < size:
+            return False
+        self.left -= size
+        return True
+
+
+_LIFE = 300
+"""About what a process takes, in characters."""
 
 
 @dataclass(slots=True)
@@ -32,6 +51,7 @@ class Processes:
     """All processes of a unit; `cut` tells that there were more than are kept, whose chains are then unknown."""
 
     root: int
+    room: Room = field(default_factory=Room)
     cut: bool = False
     _lives: dict[int, dict[int, _Process]] = field(default_factory=dict)
     _lived: int = 0
@@ -43,7 +63,7 @@ class Processes:
         life = lives.get(start)
         if life is not None:
             life.first = min(life.first, seq)
-        elif self._lived < MOST_PROCESSES:
+        elif self._lived < MOST_PROCESSES and self.room.take(_LIFE):
             self._lived += 1
             lives[start] = _Process(parent, seq)
         else:
@@ -56,7 +76,7 @@ class Processes:
             self.cut = True
             return
         self._ran += 1
-        life.images.append((seq, program))
+        insort(life.images, (seq, program))
 
     def chain(self, pid: int, start: int, seq: int) -> Chain:
         """Programs from the unit's first process to what this process was just before event `seq`."""
@@ -69,11 +89,16 @@ class Processes:
                     links.append(UNKNOWN)
                 break
             seen.add((pid, start))
-            links += [program for number, program in sorted(life.images, reverse=True) if number < seq]
+            before = bisect_left(life.images, (seq, ""))
+            links += [program for _, program in reversed(life.images[max(0, before - _MOST_LINKS) : before])]
+            if before > _MOST_LINKS:
+                links.append(CUT)
             if pid == self.root:
                 break
             pid, seq = life.parent, life.first
             start = self._life_at(pid, seq)
+        else:
+            links.append(CUT)
         links.reverse()
         if len(links) > _MOST_LINKS:
             half = _MOST_LINKS // 2

@@ -10,7 +10,7 @@ from sandbox.behaviour.directives import fact_of, links_of
 from sandbox.behaviour.model import CLASSES, Behaviour, Class, Key, Profile
 from sandbox.behaviour.normalise import Normaliser, stored_text
 from sandbox.behaviour.patterns import VERSION
-from sandbox.behaviour.processes import Processes
+from sandbox.behaviour.processes import Processes, Room
 from sandbox.behaviour.roots import roots_of
 from sandbox.behaviour.units import Unit, own_roots, read_units
 from sandbox.trace.reader import RunReader
@@ -34,7 +34,11 @@ def profile(
     """
     roots = roots_of(plan, workspace)
     known = read_units(units)
-    collectors = {name: _collector(unit, Normaliser(roots, own_roots(unit), unit.pid)) for name, unit in known.items()}
+    room = Room()
+    collectors = {
+        name: _collector(unit, Normaliser(roots, own_roots(unit, roots), unit.pid), room)
+        for name, unit in known.items()
+    }
     executed: set[str] = set()
     strays = 0
     for event in events:
@@ -48,7 +52,7 @@ def profile(
                 continue
             # Whose descent is lost has no record of a start.
             known[name] = _nobody()
-            collector = collectors[name] = _collector(known[name], Normaliser(roots))
+            collector = collectors[name] = _collector(known[name], Normaliser(roots), room)
         raw = collector.event(event)
         if raw and len(executed) < MOST_EXECUTED:
             executed.add(raw)
@@ -86,8 +90,8 @@ def profile_of(reader: RunReader) -> Profile:
     return profile(reader.id, plan or {}, workspace, reader.units(), reader.events(), holes())
 
 
-def _collector(unit: Unit, names: Normaliser) -> Collector:
-    return Collector(names, Processes(unit.pid))
+def _collector(unit: Unit, names: Normaliser, room: Room) -> Collector:
+    return Collector(names, Processes(unit.pid, room))
 
 
 def _nobody() -> Unit:

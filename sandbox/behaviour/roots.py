@@ -28,15 +28,15 @@ class Root:
 
 @dataclass(frozen=True, slots=True)
 class Roots:
-    """The folders of a run by path. `decoys`: files that stand in the place of secrets; `search`: the build's PATH.
-
-    `packages` gives each package's folder its token; no two folders have the same one.
+    """The folders of a run by path. `decoys`: files that stand in the place of secrets; `search`: the build's PATH;
+    `longest`: length of the longest path. `packages` gives each package's folder its token; no two have the same one.
     """
 
     table: Mapping[str, Root]
     packages: Mapping[str, str] = field(default_factory=dict)
     decoys: frozenset[str] = frozenset()
     search: frozenset[str] = frozenset()
+    longest: int = 0
 
 
 def roots_of(plan: Mapping[str, Any], workspace: str) -> Roots:
@@ -79,7 +79,7 @@ def roots_of(plan: Mapping[str, Any], workspace: str) -> Roots:
     add("/dev", Root("", "device", "dev"))
     decoys = frozenset(str(mount.get("target")) for mount in mounts if mount.get("why") in ("decoy", "masked"))
     search = frozenset(str(env.get("PATH", "")).split(":"))
-    return Roots(table, packages, decoys, search)
+    return Roots(table, packages, decoys, search, max(map(len, table)))
 
 
 def _rows(value: Any, width: int) -> list[Sequence[Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sandbox.behaviour.model import Key
 from sandbox.behaviour.normalise import escape, stored_text
-from sandbox.behaviour.roots import Root
+from sandbox.behaviour.roots import Root, Roots
 
 MOST_OUTPUTS = 200_000
 """Outputs of a whole run that are kept to be found again as executed or linked."""
@@ -75,7 +75,7 @@ def _key(record: Mapping[str, Any]) -> Key:
     return Key(package, version, role, crate, types)
 
 
-def own_roots(unit: Unit) -> dict[str, Root]:
+def own_roots(unit: Unit, roots: Roots) -> dict[str, Root]:
     """The folders that mean something else to this unit than to the run."""
     start = unit.start
     own: dict[str, Root] = {}
@@ -93,7 +93,11 @@ def own_roots(unit: Unit) -> dict[str, Root]:
     # Compilers share their folder (docs/design.md §5, sealing), unless the build dir gives each its own.
     elif stored_text(start.get("extra")) and stored_text(start.get("extra")) in out:
         add(out, Root("$OUT", "own output", "output"))
-    add(stored_text(start.get("manifest_dir")), Root("$SRC", "own source"))
+    # Believed only where cargo's metadata has a package: an environment could name any folder, whose reads would count
+    # as the unit's own.
+    manifest_dir = stored_text(start.get("manifest_dir")).rstrip("/")
+    if manifest_dir in roots.packages:
+        add(manifest_dir, Root("$SRC", "own source"))
     return own
 
 

@@ -105,4 +105,5 @@ class Build:
 
     def names(self, unit: str = "u1") -> Normaliser:
         known = read_units(self.units())[unit]
-        return Normaliser(roots_of(self.plan(), self.ws), own_roots(known), known.pid)
+        roots = roots_of(self.plan(), self.ws)
+        return Normaliser(roots, own_roots(known, roots), known.pid)

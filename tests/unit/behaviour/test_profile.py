@@ -39,6 +39,19 @@ def test_a_link_in_the_own_sources_does_not_hide_what_is_read() -> None:
     assert build.fact() == Fact("read", "read", "$SRC/link", "system", detail=(("real", "/etc/hosts"),))
 
 
+def test_what_git_keeps_beside_the_sources_is_no_source() -> None:
+    build = Build().act("open", access="read", path=f"{HERE.ws}/evil/.git/config")
+    assert build.fact() == Fact("read", "read", "$SRC/.git/config", "own source")
+
+
+def test_a_folder_that_cargo_does_not_know_as_a_package_is_nobody_s_own_source() -> None:
+    build = Build().act("open", access="read", path="/etc/shadow")
+    units = build.units()
+    units[1]["manifest_dir"] = "/etc"
+    (fact,) = profile("r", build.plan(), build.ws, units, build.events).behaviours[1].facts
+    assert (fact.object, fact.owner) == ("/etc/shadow", "system")
+
+
 def test_a_write_says_whether_it_stays_inside() -> None:
     build = Build()
     build.act("open", access="write", path=f"{build.out}/a").act("mkdir", path="/tmp/b")
@@ -143,7 +156,7 @@ def test_digests_are_taken_from_the_record_and_absent_where_it_has_none() -> Non
 
 def test_files_of_a_script_that_are_executed_or_linked_are_named() -> None:
     build = Build()
-    names = ("tool", "lib/libfoo.a", "script.ld", "bar.o", "unused.a")
+    names = ("tool", "lib/libfoo.a", "lib/foo.o", "lib/libfoo.a.txt", "libfoo.a", "script.ld", "bar.o", "unused.a")
     build.outputs = [{"path": f"{build.out}/{name}", "sha256": None} for name in names]
     build.directives = [
         f"cargo:rustc-link-search=native={build.out}/lib",
@@ -339,6 +352,36 @@ def test_more_processes_than_are_kept_make_execs_not_whole(name: str, monkeypatc
     for number in range(5):
         build.act("exec", path="/usr/bin/cc", pid=30 + number, parent=20)
     assert build.unit().cut == ("exec",)
+
+
+def test_what_one_unit_takes_of_the_room_for_all_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    build = Build()
+    for number in range(2_000):
+        build.act("open", access="write", path=f"{build.out}/{number:04}{'x' * 3_000}")
+    whole = build.unit()
+    assert (len(whole.facts), whole.cut) == (2_000, ())
+    monkeypatch.setattr(processes.Room.__init__, "__defaults__", (1 << 20,))
+    part = build.unit()
+    assert 100 < len(part.facts) < 400
+    assert part.cut == ("write",)
+
+
+def test_a_process_that_becomes_one_program_after_another_has_a_chain_that_says_it_is_cut() -> None:
+    build = Build()
+    for number in range(40):
+        build.act("exec", path=f"/usr/bin/tool{number}")
+    chains = {fact.object: fact.chain for fact in build.facts()}
+    assert len(chains["/usr/bin/tool39"]) <= 18
+    assert "…" in chains["/usr/bin/tool39"] and "…" not in chains["/usr/bin/tool9"]
+    assert chains["/usr/bin/tool39"][-1] == "/usr/bin/tool38"
+
+
+def test_forks_of_forks_without_end_have_a_chain_that_says_it_is_cut() -> None:
+    build = Build()
+    for number in range(300):
+        build.act("open", access="read", path="/etc/x", pid=100 + number, parent=99 + number)
+    build.act("exec", path="/usr/bin/cc", pid=400, parent=399)
+    assert build.facts("exec")[0].chain == ("…",)
 
 
 def test_more_execs_than_are_kept_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
