@@ -19,6 +19,7 @@ Our own verbs:
   explain RUN#EVENT                show one event of a run in full
   doctor [--json] [--require TIER]   what this host offers, as a tier: degraded, standard or strong
   runs list|show|path|prune|pin|unpin   the stored runs
+  runs behaviour RUN [--json] [PACKAGE]   what each unit of a run did, normalised
 
 Options (also as variables: CARGO_SANDBOX_DENY=medium):
 """

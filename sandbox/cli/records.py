@@ -42,6 +42,10 @@ def _runs(words: Sequence[str]) -> int:
             print(f"{'would remove' if names else 'removed'} {pruned.run.id} (over the limit of {pruned.why})")
         print(f"{len(taken)} runs")
         return 0
+    if act == "behaviour":
+        from sandbox.cli import behaviour
+
+        return behaviour.run(names)
     if act in ("show", "path", "pin", "unpin") and names:
         for name in names:
             if act == "show":
@@ -53,7 +57,8 @@ def _runs(words: Sequence[str]) -> int:
         return 0
     raise UsageError(
         f"runs {' '.join(words)}: not understood",
-        hint="runs list | show RUN | path RUN | prune [--dry-run] | pin RUN | unpin RUN",
+        hint="runs list | show RUN | behaviour RUN [--json] [PACKAGE] | path RUN | prune [--dry-run] | "
+        "pin RUN | unpin RUN",
     )
 
 
