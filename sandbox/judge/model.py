@@ -77,7 +77,8 @@ class Completeness:
 class RunResult:
     """What a run came to: everything that a report needs, frozen.
 
-    `tier` is what the host was worth (`cargo-sandbox doctor`), empty in records from before it was told.
+    `tier` is what the host was worth (`cargo-sandbox doctor`), empty in records from before it was told. `no_baseline`
+    counts the units that had no baseline to be compared with; None says that the run was compared with none at all.
     """
 
     run: str
@@ -95,6 +96,7 @@ class RunResult:
     walls: str = ""
     tier: str = ""
     tier_reasons: tuple[str, ...] = ()
+    no_baseline: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """JSON form for `result.json`."""
