@@ -17,7 +17,7 @@ from sandbox.report.seen import gaps, headline
 from sandbox.report.terminal import ROLES, count
 
 MAX_BYTES = 1_000_000
-_TABLE = 500
+_TABLE_BYTES = 400_000
 
 
 def render(result: RunResult, context: Context) -> str:
@@ -47,14 +47,18 @@ def _sums(result: RunResult) -> str:
 
 def _table(findings: list[Finding], context: Context) -> list[str]:
     lines = ["| severity | rule | package | what | where |", "|---|---|---|---|---|"]
-    for finding in findings[:_TABLE]:
+    room = _TABLE_BYTES
+    for number, finding in enumerate(findings):
         place = context.place(finding)
         where = code(f"{context.anchor}:{place.line}", 120) if place else "—"
         package = code(f"{finding.package} {finding.version}".strip() or finding.unit, 120)
         what = f"{prose(finding.title, 120)}: {code(finding.subject, 160)}"
-        lines.append(f"| {finding.severity} | {code(finding.code, 40)} | {package} | {what} | {where} |")
-    if len(findings) > _TABLE:
-        lines += ["", f"{len(findings) - _TABLE} milder findings are not in this table."]
+        line = f"| {finding.severity} | {code(finding.code, 40)} | {package} | {what} | {where} |"
+        room -= len(line.encode()) + 1
+        if room < 0:
+            lines += ["", f"{len(findings) - number} milder findings are not in this table."]
+            break
+        lines.append(line)
     return [*lines, ""]
 
 
