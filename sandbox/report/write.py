@@ -89,12 +89,18 @@ def _open(target: Target, built: str) -> Destination:
     if not name or target.path.endswith("/"):
         raise _failed(target.path, "that is a folder")
     real = os.path.realpath(folder)
-    if built and _within(folder, built) and not _within(real, os.path.realpath(built)):
+    if built and _leads_out(folder, real, os.path.realpath(built)):
         raise _failed(target.path, "a link leads out of the target dir")
     try:
         return Destination(target.format, target.path, name, files.open_dir(real))
     except (OSError, ValueError) as error:
         raise _failed(target.path, getattr(error, "strerror", None) or str(error)) from error
+
+
+def _leads_out(folder: str, real: str, built: str) -> bool:
+    """Whether the way to `folder` enters the target dir, by whatever name, and ends (`real`) outside of it."""
+    ways = [folder[:end] for end, char in enumerate(folder) if char == "/" and end] + [folder]
+    return not _within(real, built) and any(_within(os.path.realpath(way), built) for way in ways)
 
 
 def _make_room(destination: Destination) -> None:

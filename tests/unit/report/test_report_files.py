@@ -58,8 +58,11 @@ def test_a_link_that_an_earlier_build_left_in_the_target_dir_is_refused(tmp_path
     (tmp_path / "target").mkdir()
     (tmp_path / "home").mkdir()
     (tmp_path / "target" / "out").symlink_to(tmp_path / "home")
-    with pytest.raises(ReportError, match="a link leads out of the target dir"):
-        opened(tmp_path / "target" / "out" / "a.json", str(tmp_path / "target"))
+    (tmp_path / "other").symlink_to(tmp_path)
+    for way in (tmp_path, tmp_path / "other", tmp_path / "other" / "other"):
+        with pytest.raises(ReportError, match="a link leads out of the target dir"):
+            opened(way / "target" / "out" / "a.json", str(tmp_path / "target"))
+    opened(tmp_path / "other" / "home" / "a.json", str(tmp_path / "target")).write("{}")
 
 
 @pytest.mark.parametrize("what", ["link", "pipe", "folder", "missing folder", "file as folder", "slash"])
