@@ -3,6 +3,7 @@
     SandboxError                 1    base; an error nobody gave a code of its own is our bug
     ├── InternalError            1    our own bug
     ├── UsageError               2    the command line can't be understood
+    ├── ReportError              2    a report can't be written where it was asked for
     ├── WorkspaceError         101    the project's files can't be read (cargo's own code for that)
     ├── SetupError             121    a wall can't be put up as planned
     │   └── ToolchainError     121    no toolchain that we may run
@@ -38,6 +39,12 @@ class InternalError(SandboxError):
 
 class UsageError(SandboxError):
     """The command line can't be understood."""
+
+    exit_code = 2
+
+
+class ReportError(SandboxError):
+    """A report can't be written to the file that it was asked for in. The run and its record are what they are."""
 
     exit_code = 2
 

@@ -15,7 +15,8 @@ Verbs of cargo, its arguments unchanged:
 
 Our own verbs:
   plan VERB [CARGO ARGUMENTS...]   print what would be run, and run nothing
-  report RUN                       show a run's findings again (RUN: an id, its beginning, or last)
+  report RUN [--format F] [--output FILE]   a run's findings again (RUN: an id, its beginning, or last)
+                                   formats: terminal, json, sarif, markdown
   explain RUN#EVENT                show one event of a run in full
   doctor [--json] [--require TIER]   what this host offers, as a tier: degraded, standard or strong
   runs list|show|path|prune|pin|unpin   the stored runs

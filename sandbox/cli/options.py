@@ -32,6 +32,7 @@ class Settings:
     strict: bool = False
     quiet: bool = False
     pin: bool = False
+    report: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Option:
     help: str
     parse: Callable[[str], Any]
     many: bool = False
+    separator: str = ":"
 
     @property
     def variable(self) -> str:
@@ -115,6 +117,12 @@ def _image(text: str) -> str:
     return text
 
 
+def _report(text: str) -> tuple[str, str]:
+    from sandbox.report.formats import parse_target
+
+    return parse_target(text)
+
+
 def _switch(text: str) -> bool:
     if text.lower() in ("", "1", "true", "yes"):
         return True
@@ -171,6 +179,15 @@ OPTIONS: tuple[Option, ...] = (
     Option("--strict", "strict", "", "refuse a host that is degraded: where a wall or the record is weaker", _switch),
     Option("--quiet", "quiet", "", "no last line when the run is clean", _switch),
     Option("--pin", "pin", "", "keep this run's record for ever", _switch),
+    Option(
+        "--report",
+        "report",
+        "FILE",
+        "write a report as well: FILE.json, .sarif or .md, or FORMAT:FILE; may be repeated",
+        _report,
+        True,
+        ",",
+    ),
 )
 _BY_FLAG = {option.flag: option for option in OPTIONS}
 
@@ -178,7 +195,7 @@ _BY_FLAG = {option.flag: option for option in OPTIONS}
 def parse(argv: Sequence[str], env: Mapping[str, str]) -> tuple[Settings, list[str]]:
     """Our options at the front of `argv` and the rest, which begins with the verb (or `+toolchain`).
 
-    Variables `CARGO_SANDBOX_*` give defaults; lists are separated by `:`. Raises UsageError.
+    Variables `CARGO_SANDBOX_*` give defaults; lists are separated by `:`, reports by `,`. Raises UsageError.
     """
     values: dict[str, Any] = {}
     for option in OPTIONS:
@@ -186,7 +203,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> tuple[Settings, list[s
         if text is None:
             continue
         if option.many:
-            values[option.field] = tuple(_parsed(option, part, option.variable) for part in text.split(":") if part)
+            values[option.field] = tuple(_parsed(option, part, option.variable) for part in _parts(option, text))
         else:
             values[option.field] = _parsed(option, text, option.variable)
     rest = list(argv)
@@ -206,6 +223,10 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> tuple[Settings, list[s
         value = _parsed(found, text, flag)
         values[found.field] = (*values.get(found.field, ()), value) if found.many else value
     return replace(Settings(), **values), rest
+
+
+def _parts(option: Option, text: str) -> list[str]:
+    return [part for part in text.split(option.separator) if part]
 
 
 def _parsed(option: Option, text: str, name: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,22 +10,23 @@ from typing import Any
 
 from sandbox.cli.options import Settings
 from sandbox.errors import UsageError
-from sandbox.judge.model import Completeness, Finding, RunResult, decide
 from sandbox.report.render import render_untrusted as safe
 from sandbox.trace.reader import RunReader, StoreError
 from sandbox.trace.store import Policy, RunInfo, RunStore
 
 
 def run(words: Sequence[str], settings: Settings) -> int:
-    """Dispatch `runs …`, `report RUN`, `explain RUN#EVENT`. Raises UsageError, StoreError."""
+    """Dispatch `runs …`, `report RUN …`, `explain RUN#EVENT`. Raises UsageError, StoreError, ReportError."""
     verb, *rest = words
     if verb == "runs":
         return _runs(rest)
+    if verb == "report":
+        from sandbox.cli import report
+
+        return report.run(rest, settings)
     if len(rest) != 1 or rest[0].startswith("-"):
-        raise UsageError(
-            f"{verb} needs one {'run' if verb == 'report' else 'RUN#EVENT'}", hint="see cargo-sandbox --help"
-        )
-    return _report(rest[0], settings) if verb == "report" else _explain(rest[0])
+        raise UsageError("explain needs one RUN#EVENT", hint="see cargo-sandbox --help")
+    return _explain(rest[0])
 
 
 def _runs(words: Sequence[str]) -> int:
@@ -108,32 +108,6 @@ def _show(reader: RunReader) -> None:
             print(
                 f"  {safe(unit.get('unit')):<6} {safe(start.get('role')):<8} {safe(name):<36} {seconds:8.2f}s  {status}"
             )
-
-
-def _report(name: str, settings: Settings) -> int:
-    from sandbox.report import terminal
-
-    with RunStore().open(name) as run:
-        result = _result_of(run)
-        chains = {
-            (entry["package"], entry["version"], entry["manifest_dir"]): entry["chain"]
-            for entry in (run.result or {}).get("chains") or ()
-        }
-    colour = terminal.use_colour(os.isatty(1), None, os.environ)
-    print(terminal.report(result, chains, colour, settings.deny))
-    return 0
-
-
-def _result_of(run: RunReader) -> RunResult:
-    """The stored result; for an interrupted run, what its findings so far come to."""
-    if run.result is not None:
-        return RunResult.from_json(run.result)
-    findings = tuple(Finding.from_json(entry) for entry in run.findings())
-    complete = Completeness(reasons=(f"the run is {run.status}: it has no result",))
-    return RunResult(
-        run=run.id, verdict=decide(findings, complete), findings=findings, completeness=complete,
-        exit_code=1, cargo_code=None, cargo_signal=None, walls="no result",
-    )  # fmt: skip
 
 
 def _explain(name: str) -> int:

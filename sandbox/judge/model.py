@@ -78,7 +78,8 @@ class RunResult:
     """What a run came to: everything that a report needs, frozen.
 
     `tier` is what the host was worth (`cargo-sandbox doctor`), empty in records from before it was told. Where nothing
-    was `recorded` no unit was seen: the counters of units and findings say nothing then.
+    was `recorded` no unit was seen: the counters of units and findings say nothing then. `no_baseline` counts the units
+    that had no baseline to be compared with; None says that the run was compared with none at all.
     """
 
     run: str
@@ -97,6 +98,7 @@ class RunResult:
     tier: str = ""
     tier_reasons: tuple[str, ...] = ()
     recorded: bool = True
+    no_baseline: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """JSON form for `result.json`."""

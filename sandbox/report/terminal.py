@@ -6,11 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 
 from sandbox.judge.model import Finding, RunResult, at_least
+from sandbox.report.formats import Context
 from sandbox.report.render import render_untrusted as safe
 
 _COLOUR = {"critical": "1;31", "high": "1;31", "medium": "1;33", "low": "1;36"}
 _WORD = {"critical": "error", "high": "error", "medium": "warning", "low": "note"}
-_ROLE = {
+ROLES = {
     "script": "build script of",
     "rustc": "compilation of",
     "rustdoc": "rustdoc run of",
@@ -35,11 +36,12 @@ def use_colour(is_tty: bool, choice: str | None, env: Mapping[str, str]) -> bool
 def finding_text(finding: Finding, chain: Sequence[str], run: str, colour: bool, home: str = "") -> str:
     """One finding, several lines. `chain` leads from a workspace member to the package."""
     word, mark = _WORD[finding.severity], _COLOUR[finding.severity]
-    who = _ROLE.get(finding.role, "unit of")
+    who = ROLES.get(finding.role, "unit of")
     package = f" {safe(finding.package)} {safe(finding.version)}".rstrip() if finding.package else ""
-    head = f"{word}[{finding.code}]: {who}{package} {finding.title}"
+    code, title = safe(finding.code), safe(finding.title)
+    head = f"{word}[{code}]: {who}{package} {title}"
     if colour:
-        head = f"\x1b[{mark}m{word}[{finding.code}]\x1b[0m\x1b[1m: {who}{package} {finding.title}\x1b[0m"
+        head = f"\x1b[{mark}m{word}[{code}]\x1b[0m\x1b[1m: {who}{package} {title}\x1b[0m"
     lines = [head, f"  --> {safe(_short(finding.subject, home))}"]
     lines.append(f"   = what: {safe(finding.detail)}" + (f" ({finding.count} times)" if finding.count > 1 else ""))
     if chain:
@@ -51,7 +53,7 @@ def finding_text(finding: Finding, chain: Sequence[str], run: str, colour: bool,
     if finding.fresh:
         lines.append(f"   = seen in run {safe(finding.run)}; the unit did not run again since")
     lines.append(f"   = severity: {finding.severity}")
-    lines.append(f"   = help: {finding.help}")
+    lines.append(f"   = help: {safe(finding.help)}")
     where = finding.run or run
     if finding.events:
         lines.append(f"   = next: cargo-sandbox explain {safe(where)}#{finding.events[0]}")
@@ -62,15 +64,17 @@ def last_line(result: RunResult, colour: bool) -> str:
     """The line that ends every run."""
     scripts, compiles = result.units.get("script", 0), result.units.get("rustc", 0) + result.units.get("rustdoc", 0)
     if scripts or compiles or not result.fresh_units:
-        counted = f"{_count(scripts, 'build script')}, {_count(compiles, 'compile unit')}"
+        counted = f"{count(scripts, 'build script')}, {count(compiles, 'compile unit')}"
     else:
-        counted = f"{_count(result.fresh_units, 'unit')} fresh"
+        counted = f"{count(result.fresh_units, 'unit')} fresh"
     if (scripts or compiles) and result.fresh_units:
         counted += f", {result.fresh_units} fresh"
-    walls = result.walls
+    if result.no_baseline:
+        counted += f", {result.no_baseline} without a baseline"
+    walls = safe(result.walls)
     if result.tier not in ("", "standard"):
         walls += f", {safe(result.tier)}" + (": see cargo-sandbox doctor" if result.tier != "strong" else "")
-    found = _count(len(result.findings), "finding")
+    found = count(len(result.findings), "finding")
     if not result.recorded:
         counted = "no record: units not seen"
         found = f"{found}, others not seen" if result.findings else "findings not seen"
@@ -78,7 +82,7 @@ def last_line(result: RunResult, colour: bool) -> str:
     mark = {"clean": "1;32", "drift": "1;33", "violation": "1;31", "incomplete": "1;33"}[result.verdict]
     if colour:
         words = words.replace(f"Sandbox {result.verdict}", f"\x1b[{mark}mSandbox {result.verdict}\x1b[0m", 1)
-    tail = f" · run {result.run}"
+    tail = f" · run {safe(result.run)}"
     return words + tail
 
 
@@ -88,9 +92,9 @@ def report(
     colour: bool,
     deny: str,
     quiet: bool = False,
+    home: str = "",
 ) -> str:
-    """The whole report. With `quiet` a clean run says nothing."""
-    home = os.environ.get("HOME", "")
+    """The whole report. With `quiet` a clean run says nothing. `home` is shown as `~`."""
     parts = []
     for finding in sorted(result.findings, key=lambda entry: (-_rank(entry), entry.events or (0,))):
         key = (finding.package, finding.version, finding.manifest_dir)
@@ -106,6 +110,15 @@ def report(
     if not (quiet and result.verdict == "clean"):
         parts.append(last_line(result, colour))
     return "\n".join(parts)
+
+
+def render(result: RunResult, context: Context) -> str:
+    """The report of a stored run, or in a file: as `report`, and what nobody sees any more who reads it later."""
+    from sandbox.report.seen import gaps
+
+    text = report(result, context.chains, context.colour, context.deny, home=context.home)
+    body, _, last = text.rpartition("\n")
+    return "\n".join([*([body] if body else []), *(f"note: {safe(words)}" for words in gaps(result)), last])
 
 
 def _rank(finding: Finding) -> int:
@@ -125,5 +138,5 @@ def _macro(path: str) -> str:
     return safe(name.rpartition("-")[0] or name, 80)
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")

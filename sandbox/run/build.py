@@ -12,6 +12,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from sandbox.cli.options import Settings
 from sandbox.doctor.standing import demand
@@ -31,6 +32,9 @@ from sandbox.run.stdio import choose_stdio
 from sandbox.run.test_hooks import without_settings
 from sandbox.run.tier import tier_of
 from sandbox.trace import frames
+
+if TYPE_CHECKING:
+    from sandbox.report.write import Destination
 
 
 def make_engine(settings: Settings) -> Engine:
@@ -69,6 +73,7 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
         sys.stderr.write(
             "note: --open is left out: nothing is opened from the sandbox; look below the target dir's doc\n"
         )
+    reports = open_reports(settings.report, plan.target_dir) if settings.report else ()
     session = engine.start(plan)
     opened = None
     try:
@@ -79,7 +84,7 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
         tell_guard(session, plan)
         from sandbox.run.live import LiveRun
 
-        return LiveRun(invocation, settings, engine, opened, started, since_ns).follow(session)
+        return LiveRun(invocation, settings, engine, opened, started, since_ns, reports).follow(session)
     except SetupError:
         runtime.forget(engine, os.environ)
         raise
@@ -88,6 +93,14 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
         session.close()
         if opened is not None:
             opened.ledger.close()
+
+
+def open_reports(targets: Sequence[tuple[str, str]], target_dir: str) -> Sequence[Destination]:
+    """Where reports will go, before anything of the project can move it. Raises ReportError."""
+    from sandbox.report.formats import Target
+    from sandbox.report.write import open_all
+
+    return open_all([Target(*target) for target in targets], target_dir)
 
 
 def tell_guard(session: Session, plan: Plan) -> None:

@@ -53,6 +53,7 @@ class Invocation:
     identity: ToolIdentity
     cargo_home: str
     workspace: str
+    lock_file: str
 
     def show_programs(self) -> None:
         """Let tests find the workspace's programs beside themselves; the build dir must be ours by now."""
@@ -170,7 +171,8 @@ def prepare_invocation(
     open_packages(place.cargo_home, folders, place.cache_dir, place.host.uid)
     check_readable(shown, tuple(path for path, *_ in build.owners), *owner)
     plan = test_hooks.without_walls(plan, place.env)
-    return Invocation(args, plan, facts, place.host, place.tool, identity, place.cargo_home, str(place.tree.root))
+    root, lock_file = str(place.tree.root), str(place.tree.lock_file)
+    return Invocation(args, plan, facts, place.host, place.tool, identity, place.cargo_home, root, lock_file)
 
 
 def _look_around(

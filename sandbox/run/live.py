@@ -8,8 +8,10 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 # The record needs it at its end, where the user would wait for this; here cargo has just begun.
 import zstandard  # noqa: F401
@@ -19,7 +21,8 @@ from sandbox.engine.protocol import Engine, Session
 from sandbox.errors import LimitExceeded
 from sandbox.judge.first import Judge
 from sandbox.judge.model import Completeness, Finding, RunResult, at_least, decide
-from sandbox.report import terminal
+from sandbox.report import place, terminal
+from sandbox.report.write import Destination, write_all
 from sandbox.run.clock import Clock
 from sandbox.run.finish import fresh_units, make_violators_stale, was_about_to_run
 from sandbox.run.invocation import Invocation
@@ -45,6 +48,7 @@ class LiveRun:
         ledger: OpenLedger,
         started: float,
         since_ns: int,
+        reports: Sequence[Destination] = (),
     ) -> None:
         self._invocation = invocation
         self._settings = settings
@@ -53,7 +57,10 @@ class LiveRun:
         self._since_ns = since_ns
         self._ledger = ledger
         self._judge = Judge(invocation.host.homes, invocation.cargo_home, (invocation.tool.root,))
-        self._writer = RunStore().create(datetime.now().astimezone())
+        self._reports = reports
+        now = datetime.now().astimezone()
+        self._writer = RunStore().create(now)
+        self._header: dict[str, Any] = {"started": now.isoformat()}
         kill_at = "high" if settings.on_violation == "kill" else "never"
         self._recorder = Recorder(self._writer, self._judge, ledger.ledger, kill_at, self._stop_for)
         self._standing = tier_of(engine, invocation.host.env, invocation.host.runtime)
@@ -70,27 +77,21 @@ class LiveRun:
         gc.enable()
         with self._writer as writer:
             result = self._run(session)
-            chains = {
-                (found.package, found.version, found.manifest_dir): invocation.facts.chain(
-                    found.package, found.version, found.manifest_dir
-                )
-                for found in result.findings
-            }
-            stored = [
-                {"package": key[0], "version": key[1], "manifest_dir": key[2], "chain": list(chain)}
-                for key, chain in chains.items()
-            ]
-            writer.finish(result.to_json() | {"chains": stored})
+            noted = place.note(invocation.facts, invocation.workspace, invocation.lock_file, result.findings)
+            writer.finish(result.to_json() | noted)
         if settings.pin and writer.failed is None:
             RunStore().pin(writer.id)
         colour = terminal.use_colour(os.isatty(2), invocation.args.color, os.environ)
         quiet = settings.quiet or invocation.args.quiet
-        text = terminal.report(result, chains, colour, settings.deny, quiet)
+        home = os.environ.get("HOME", "")
+        context = place.context_of(self._header, noted, deny=settings.deny, home=home)
+        text = terminal.report(result, context.chains, colour, settings.deny, quiet, home)
         if text:
             sys.stderr.write(text + "\n")
+        failed = write_all(self._reports, result, context)
         if result.cargo_signal and not result.stopped and result.exit_code == 128 + result.cargo_signal:
             _die_of(result.cargo_signal)
-        return result.exit_code
+        return result.exit_code or failed
 
     def _run(self, session: Session) -> RunResult:
         """The ledger's lock is held until the build proper is over, as cargo holds its own."""
@@ -98,7 +99,8 @@ class LiveRun:
         for broken in self._ledger.touched:
             unit = self._ledger.touched_units[broken.key]
             self._judge.add_external("CS0109", unit, broken.path, f"{broken.path} was {broken.what}")
-        self._writer.write_header(self._invocation.header(self._engine, self._standing))
+        self._header |= self._invocation.header(self._engine, self._standing)
+        self._writer.write_header(self._header)
         self._writer.write_plan(plan.to_json())
         # Now, while cargo begins its work, since nobody waits for us.
         _prune_now_and_then(self._writer.id)

@@ -141,12 +141,12 @@ class Pump:
                 self._write(number, held.finish())
         self._session.wait(_END_S)
         self._ending.broken = self._session.broken
-        # The engine may say so later than the guard says its last word.
-        self._ending.limit = self._ending.limit or self._session.limit
+        said = self._ending.exit
+        if said is None or said.get("code") != 0:
+            # The engine may tell later than the guard says its last word, or instead: the kernel takes the guard, too,
+            # when memory is used up.
+            self._ending.limit = self._ending.limit or self._session.limit
         self._session.kill()
-        if self._ending.exit is None and not self._ending.limit:
-            # It may have come with the end itself: the kernel takes the guard, too, when memory is used up.
-            self._ending.limit = self._session.limit
         # An engine that fails says why and closes everything at once: its words may not have been read yet.
         if self._ending.exit is None:
             last = select.poll()

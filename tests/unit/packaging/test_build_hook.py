@@ -95,6 +95,7 @@ def test_the_wheel_holds_the_guard_the_profiles_and_the_images(place: Workplace)
         "sandbox/_data/profiles/seccomp/inner-standard-x86_64.bpf",
         "sandbox/_data/profiles/doctor/known-bad.yaml",
         "sandbox/doctor/schema/doctor-v1.schema.json",
+        "sandbox/report/schema/report-v1.schema.json",
         "sandbox/_data/images/README.md",
         "cargo_sandbox-0.1.0.dist-info/licenses/LICENSE-MIT",
         "cargo_sandbox-0.1.0.dist-info/licenses/LICENSE-APACHE",

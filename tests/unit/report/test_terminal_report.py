@@ -67,10 +67,9 @@ def test_what_nobody_saw_is_never_counted_as_nothing() -> None:
     assert RunResult.from_json(older).recorded
 
 
-def test_a_finding_names_who_by_which_chain_did_what_and_what_to_type(monkeypatch) -> None:
-    monkeypatch.setenv("HOME", "/home/ann")
+def test_a_finding_names_who_by_which_chain_did_what_and_what_to_type() -> None:
     chains = {("csbench-fetch", "0.1.0", "/w/fetch"): ["inventory 0.1.0", "tables 0.1.0", "csbench-fetch 0.1.0"]}
-    assert report(result(FINDING), chains, False, "high").splitlines() == [
+    assert report(result(FINDING), chains, False, "high", home="/home/ann").splitlines() == [
         "error[CS0101]: build script of csbench-fetch 0.1.0 touched a decoy credential or start-up file",
         "  --> ~/.ssh/id_ed25519",
         "   = what: read /home/ann/.ssh/id_ed25519",
