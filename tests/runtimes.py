@@ -111,7 +111,7 @@ def daemon(lab: Lab) -> Iterator[Daemon]:
     try:
         yield from _running(top)
     finally:
-        shutil.rmtree(top, ignore_errors=True)
+        shutil.rmtree(top)
 
 
 def _running(top: Path) -> Iterator[Daemon]:
@@ -140,6 +140,10 @@ def _running(top: Path) -> Iterator[Daemon]:
     finally:
         process.terminate()
         process.wait(60)
+        # The daemon leaves its own network namespace mounted.
+        for line in Path("/proc/self/mounts").read_text().splitlines():
+            if (place := line.split()[1]).startswith(f"{top}/"):
+                subprocess.run(["umount", place], check=False)
 
 
 def _answers(host: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -30,7 +31,11 @@ def try_runtime(name: str, env: Mapping[str, str]) -> RuntimeFacts:
 
 def look(engine: Engine, name: str, binary: Path) -> RuntimeFacts:
     """What the guard at `binary` finds in containers of the engine, whose runtime has this name: once as a build would
-    stand there, and once with the host's network."""
+    stand there, and once with the host's network.
+
+    Not so where another kernel answers: that shares no network with ours, and gVisor's container, when it can't start
+    for that reason, leaves a process behind (seen with Docker 20.10).
+    """
 
     def ask(plan: Plan) -> Probe:
         done = capture(engine, plan, lambda line: None)
@@ -44,10 +49,10 @@ def look(engine: Engine, name: str, binary: Path) -> RuntimeFacts:
         inside = ask(plan)
     except (SetupError, LimitExceeded, ValueError) as error:
         return RuntimeFacts(name, error=getattr(error, "why", "") or str(error))
-    try:
-        shared = ask(replace(plan, network=True)).interfaces == host_interfaces()
-    except (SetupError, LimitExceeded, ValueError):
-        shared = False
+    shared = False
+    if inside.kernel == os.uname().release:
+        with contextlib.suppress(SetupError, LimitExceeded, ValueError):
+            shared = ask(replace(plan, network=True)).interfaces == host_interfaces()
     return RuntimeFacts(
         name=name,
         filters=inside.filter,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 
@@ -206,5 +207,5 @@ def test_the_doctor_tries_a_runtime_that_is_named(lab: Lab, daemon: Daemon) -> N
 @needs_gvisor
 def test_gvisor_tells_a_kernel_of_its_own(lab: Lab, daemon: Daemon) -> None:
     done = sandboxed(project_in(lab, daemon, GVISOR, {}), "doctor", "--json")
-    facts = __import__("json").loads(done.stdout)["facts"]["runtime"]
+    facts = json.loads(done.stdout)["facts"]["runtime"]
     assert facts["kernel"] != os.uname().release and facts["filters"] and not facts["network"]

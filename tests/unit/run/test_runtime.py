@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from sandbox.cli.options import Settings
+from sandbox.doctor.look import host_interfaces
 from sandbox.engine.docker import identity
 from sandbox.engine.fake import FakeEngine
 from sandbox.errors import RecordIncomplete, SetupError
@@ -42,16 +44,26 @@ def test_without_a_named_runtime_nothing_is_started(env: dict[str, str]) -> None
     assert look_at(plain, env) is None and plain.plans == []
 
 
-def test_it_is_tried_as_a_build_would_stand_there_and_with_the_hosts_network_and_then_kept(env: dict[str, str]) -> None:
+def test_it_is_tried_as_a_build_would_stand_there_and_then_kept(env: dict[str, str]) -> None:
     first = engine()
     found = look_at(first, env)
     assert found is not None
     assert (found.notify, found.landlock, found.filters, found.subreaper) == (False, 0, True, False)
     assert (found.kernel, found.network, found.confined) == ("4.4.0", False, False)
-    assert [(plan.network, plan.command[-1]) for plan in first.plans] == [(False, "probe"), (True, "probe")]
+    assert [(plan.network, plan.command[-1]) for plan in first.plans] == [(False, "probe")]
     assert all(not plan.recorded and plan.runtime == "" for plan in first.plans)
     second = engine()
     assert look_at(second, env) == found and second.plans == []
+
+
+@pytest.mark.parametrize(("interfaces", "shared"), [(host_interfaces(), True), (("csbench0",), False)])
+def test_a_runtime_of_our_own_kernel_is_tried_with_the_hosts_network_too(
+    env: dict[str, str], interfaces: tuple[str, ...], shared: bool
+) -> None:
+    ours = engine(FOUND | {"kernel": os.uname().release, "interfaces": list(interfaces)})
+    found = look_at(ours, env)
+    assert found is not None and found.network == shared
+    assert [plan.network for plan in ours.plans] == [False, True]
 
 
 def test_another_daemon_or_runtime_of_the_name_is_tried_anew(env: dict[str, str]) -> None:
@@ -69,7 +81,7 @@ def test_what_is_kept_and_broken_is_not_believed(env: dict[str, str], tmp_path: 
     [kept] = (tmp_path / "cache/cargo-sandbox/runtimes").iterdir()
     kept.write_text(rubbish)
     again = engine()
-    assert look_at(again, env) is not None and len(again.plans) == 2
+    assert look_at(again, env) is not None and len(again.plans) == 1
 
 
 def test_what_the_guard_could_not_do_there_is_forgotten(env: dict[str, str]) -> None:
@@ -77,7 +89,7 @@ def test_what_the_guard_could_not_do_there_is_forgotten(env: dict[str, str]) -> 
     forget(engine(), env)
     again = engine()
     look_at(again, env)
-    assert len(again.plans) == 2
+    assert len(again.plans) == 1
     forget(FakeEngine(b""), env)
 
 
