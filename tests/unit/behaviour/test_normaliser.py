@@ -10,7 +10,7 @@ from sandbox.behaviour import patterns
 from sandbox.behaviour.normalise import Normal, classed, escape
 from tests.unit.behaviour.made import Build
 
-DIGESTS = {1: "f6709747140c28cc1a8a90575a8ab21e0b4b7419c49d22d0ab659c515cabf003"}
+DIGESTS = {1: "0e0d8c5f1e14350daf7f40a511c95c7d5659e6f2c6f7584ded6d1cab4449aa3b"}
 
 COMPONENT = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=20).filter(
     lambda part: part not in (".", "..")
@@ -41,6 +41,8 @@ def roots(build: Build) -> list[str]:
         ("{toolchain}/bin/rustc", "$SYSROOT/bin/rustc"),
         ("{scratch}/ccAb12Xy.s", "$SCRATCH/cc<random>.s"),
         ("/run/cargo-sandbox/scratch/cs-999-zzzzzz/x", "$SCRATCHES/cs-<unit>/x"),
+        ("{scratch}/prost-buildezwWc7/set", "$SCRATCH/prost-build<random>/set"),
+        ("/tmp/csbench-payload", "$TMP/csbench-payload"),
         ("/tmp/tmp.AbCdEf0123/x", "$TMP/tmp.<random>/x"),
         ("/usr/lib/gcc/x86_64-linux-gnu/12/cc1", "/usr/lib/gcc/x86_64-linux-gnu/<version>/cc1"),
         ("/usr/bin/python3.11", "/usr/bin/python<version>"),
