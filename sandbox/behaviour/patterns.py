@@ -67,6 +67,8 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern("random", "scratch", r"^cc(?P<x>[0-9A-Za-z]{6})(?=\.|$)"),
     Pattern("random", "scratch", r"^tmp(?P<x>[0-9a-z_]{8})$"),
     Pattern("random", "scratch", r"^tmp\.(?P<x>[0-9A-Za-z]{10})$"),
+    # The crate tempfile with a prefix. Any six letters at an end would be too many names, so the prefixes are listed.
+    Pattern("random", "scratch", r"^prost-build(?P<x>[0-9A-Za-z]{6})$"),
     Pattern("number", "scratch", _ALONE.format("[0-9]{5,}")),
     Pattern("version", "system", r"^(?P<x>[0-9]+(?:\.[0-9]+)*)$"),
     Pattern("version", "system", r"-(?P<x>[0-9]+(?:\.[0-9]+)*)$"),
