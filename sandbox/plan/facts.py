@@ -25,7 +25,8 @@ class HostFacts:
     """The machine and the user. `homes` are all directories known as a home of the caller (real and symbolic).
 
     `user`, `uid` and `gid` are whose the build is: the caller's, unless the engine gives it to somebody with less
-    rights; then `caller` has the caller's own two ids. With an `image` (see `Plan`) `system` is what that has.
+    rights; then `caller` has the caller's own two ids. With an `image` (see `Plan`) `system` is what that has, and
+    `authorities` the file with the certificate authorities that this machine trusts, if there is one.
     """
 
     home: str
@@ -41,6 +42,7 @@ class HostFacts:
     state_dir: str
     caller: tuple[int, int] | None = None
     image: str = ""
+    authorities: str = ""
 
 
 @dataclass(frozen=True)
