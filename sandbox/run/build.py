@@ -63,7 +63,7 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
     opened = None
     try:
         # Meanwhile the container's mounts are made. Cargo does not start before the guard has been told to.
-        opened = prepare_ledger(host.state_dir, plan.build_dir, host.guard, host.guard_digest)
+        opened = prepare_ledger(host.state_dir, plan.build_dir, host.guard, f"{host.guard_digest} {plan.image}".strip())
         invocation.show_programs()
         since_ns = time.time_ns()
         tell_guard(session, plan)

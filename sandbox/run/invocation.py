@@ -299,7 +299,7 @@ def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity, create: bo
     real_target = target.open_target(wanted, workspace_root, place.host.homes, place.cargo_home, by_user, owner, create)
     target.keep_away(real_target, (place.state_dir, place.cache_dir))
     _see_that_it_can_be_written(place.policy.allow_write, real_target)
-    build_dir = target.build_dir(real_target, owner, create)
+    build_dir = target.build_dir(real_target, owner, create, bool(place.host.image))
     roots = _roots(place)
     changed, workspace_wrapper, env = _as_cargo_gets_it(args, tool)
     settings = [f"build.build-dir={_toml_string(build_dir)}"]

@@ -20,14 +20,15 @@ class OpenLedger:
     touched_units: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def prepare_ledger(state_dir: str, build_dir: str, guard: str, guard_digest: str) -> OpenLedger:
+def prepare_ledger(state_dir: str, build_dir: str, guard: str, filled_under: str) -> OpenLedger:
     """Open and lock the ledger, and make everything stale that must not be believed.
 
-    A build dir that isn't the ledger's is emptied; a unit without an entry, or with an output that changed behind our
-    back, runs again. Raises SetupError when the state or build dir can't be used.
+    `filled_under` names guard and image by their digests. A build dir that isn't the ledger's, or was filled under
+    others, is emptied; a unit without an entry, or with an output that changed behind our back, runs again. Raises
+    SetupError when the state or build dir can't be used.
     """
     try:
-        ledger = Ledger.open(Path(state_dir), Path(build_dir), guard_digest)
+        ledger = Ledger.open(Path(state_dir), Path(build_dir), filled_under)
         ledger.acquire(_blocking)
         opened = OpenLedger(ledger)
         if not ledger.trusted:
