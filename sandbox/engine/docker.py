@@ -124,7 +124,7 @@ class DockerSession:
 
 class Docker:
     """Engine `docker`. `runtime` is an OCI runtime that the daemon knows by that name, empty for its default; `image`
-    is one that the daemon has, with cargo in it, empty for the host's own system and toolchain.
+    is one that the daemon has, with cargo in it (`builder`: our own), empty for the host's system and toolchain.
 
     Raises EngineUnavailable when no daemon answers, SetupError when it can't put up a wall.
     """
@@ -136,8 +136,8 @@ class Docker:
         words = f"docker {runtime}".rstrip() + (f" with {image}" if image else "")
         if why and not (runtime or image):
             words += f", as {why}"
-        digest = docker_image.digest(self._api, image) if image else ""
-        self.info = EngineInfo("docker", self._daemon.version, words, why, digest)
+        found = docker_image.find(self._api, image) if image else docker_image.Image("")
+        self.info = EngineInfo("docker", self._daemon.version, words, why, found.digest, found.manifest)
         docker_leftovers.remove(self._api)
 
     def owner(self, workspace: str) -> tuple[int, int]:

@@ -88,6 +88,7 @@ class Invocation:
                 "engine": f"{engine.info.name} {engine.info.version}".strip(),
                 "engine_reason": engine.info.why,
                 "image": engine.info.image,
+                "image_manifest": engine.info.image_manifest,
                 "guard": self.plan.guard_digest,
             },
         }
