@@ -6,7 +6,8 @@
     ├── ReportError              2    a report can't be written where it was asked for
     ├── WorkspaceError         101    the project's files can't be read (cargo's own code for that)
     ├── SetupError             121    a wall can't be put up as planned
-    │   └── ToolchainError     121    no toolchain that we may run
+    │   ├── ToolchainError     121    no toolchain that we may run
+    │   └── ImageError         121    no image to build in, or none can be made
     ├── RecordIncomplete       122    the record has a hole, under --require-complete
     ├── LimitExceeded          124    a limit ended the build
     └── EngineUnavailable      125    bubblewrap or docker is missing or refuses
@@ -82,6 +83,13 @@ class ToolchainError(SetupError):
 
     def __init__(self, message: str, *, why: str = "", fix: str = "", hint: str = "") -> None:
         super().__init__(message, wall="toolchain", why=why, fix=fix, hint=hint)
+
+
+class ImageError(SetupError):
+    """The image to build in is missing or not what it should be, or the builder image can't be made."""
+
+    def __init__(self, message: str, *, why: str = "", fix: str = "", hint: str = "") -> None:
+        super().__init__(message, wall="image", why=why, fix=fix, hint=hint)
 
 
 class RecordIncomplete(SandboxError):

@@ -61,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         return _dispatch(arguments)
     except SandboxError as error:
-        _say(error)
+        say(error)
         return error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -113,7 +113,8 @@ def _dispatch(arguments: list[str]) -> int:
     raise UsageError(f"no verb {verb!r}", hint="cargo-sandbox knows build check test run clippy doc bench; see --help")
 
 
-def _say(error: Exception) -> None:
+def say(error: Exception) -> None:
+    """A failure on standard error: what, why, what to do."""
     from sandbox.report.render import render_untrusted
 
     for number, line in enumerate(str(error).splitlines() or [type(error).__name__]):

@@ -139,7 +139,7 @@ OPTIONS: tuple[Option, ...] = (
         "what makes the container: auto, bubblewrap, docker [auto: the first that can]",
         _choice("auto", "bubblewrap", "docker"),
     ),
-    Option("--image", "image", "REF", "a local Docker image to build in, with its cargo instead of yours", _image),
+    Option("--image", "image", "REF", "a local Docker image to build in, with its cargo; builder: ours", _image),
     Option("--runtime", "runtime", "NAME", "an OCI runtime that the Docker daemon knows by this name", _runtime),
     Option(
         "--deny",

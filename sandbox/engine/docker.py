@@ -133,7 +133,7 @@ class DockerSession:
 
 class Docker:
     """Engine `docker`. `runtime` is an OCI runtime that the daemon knows by that name, empty for its default; `image`
-    is one that the daemon has, with cargo in it, empty for the host's own system and toolchain.
+    is one that the daemon has, with cargo in it (`builder`: our own), empty for the host's system and toolchain.
 
     Raises EngineUnavailable when no daemon answers, SetupError when it can't put up a wall.
     """
@@ -145,9 +145,11 @@ class Docker:
         words = f"docker {runtime}".rstrip() + (f" with {image}" if image else "")
         if why and not (runtime or image):
             words += f", as {why}"
-        digest = docker_image.digest(self._api, image) if image else ""
+        found = docker_image.find(self._api, image) if image else docker_image.Image("")
         known = identity(self._api.info(), runtime) if runtime else ""
-        self.info = EngineInfo("docker", self._daemon.version, words, why, digest, runtime, known)
+        self.info = EngineInfo(
+            "docker", self._daemon.version, words, why, found.digest, found.manifest, runtime=runtime, runtime_is=known
+        )
         docker_leftovers.remove(self._api)
 
     def owner(self, workspace: str) -> tuple[int, int]:

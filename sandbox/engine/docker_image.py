@@ -1,23 +1,41 @@
 """Images. `host`: an empty root with mount points and links, over which a plan puts this machine's own directories.
 
-Made here and imported through the API, so that no registry is needed. Its name is the hash of its content.
+Made here and imported through the API, so that no registry is needed. Its name is the hash of its content. Any other is
+the user's, or `builder`, which `sandbox.builder` makes.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import sys
 import tarfile
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sandbox import resources
 from sandbox.engine.docker_config import effective, holder
-from sandbox.errors import SetupError
+from sandbox.errors import ImageError, SetupError
 from sandbox.plan.model import Plan
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
 
 REPOSITORY = "cargo-sandbox-host"
+BUILDER_WORD = "builder"
+"""What `--image` calls our own pinned image."""
+
+BUILDER = "cargo-sandbox-builder"
+KIND_LABEL = "cargo-sandbox.image"
+MANIFEST_LABEL = "cargo-sandbox.manifest"
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that the daemon has. `manifest` is the digest of its list of packages, empty where it has none."""
+
+    digest: str
+    manifest: str = ""
 
 
 def skeleton(plan: Plan) -> bytes:
@@ -56,31 +74,45 @@ def name(archive: bytes) -> str:
     return f"{REPOSITORY}:{hashlib.sha256(archive).hexdigest()[:32]}"
 
 
-def digest(api: APIClient, reference: str) -> str:
-    """The digest of an image of the user's that the daemon has. Raises SetupError for one that can't be used."""
+def find(api: APIClient, reference: str) -> Image:
+    """An image of the user's, or `builder`. Raises SetupError, ImageError for one that isn't there or can't be used."""
     from docker.errors import APIError
 
+    ours = reference == BUILDER_WORD
+    named = f"{BUILDER}:latest" if ours else reference
     try:
-        found = api.inspect_image(reference)  # type: ignore[no-untyped-call]
+        found = api.inspect_image(named)  # type: ignore[no-untyped-call]
     except APIError as error:
-        raise SetupError(
-            f"the Docker daemon has no image {reference!r}",
-            wall="container",
+        raise ImageError(
+            "the builder image has not been made yet" if ours else f"the Docker daemon has no image {named!r}",
             why=str(error.explanation or error)[:300],
-            fix="pull or build it first; cargo-sandbox never does",
+            fix=f"make it: {_how()}" if ours else "pull or build it first; cargo-sandbox never does",
         ) from error
-    volumes = (found.get("Config") or {}).get("Volumes") or {}
+    config = found.get("Config") or {}
+    labels = config.get("Labels") or {}
+    if ours and labels.get(KIND_LABEL) != BUILDER_WORD:
+        raise ImageError(
+            f"the image {named} is not one that cargo-sandbox has made",
+            why=f"its label {KIND_LABEL} is missing: somebody else has given it that name",
+            fix=f"remove that name (docker rmi {named}) and make the image: {_how()}",
+        )
+    volumes = config.get("Volumes") or {}
     if volumes:
         raise SetupError(
-            f"the image {reference!r} declares volumes: {', '.join(sorted(volumes))}",
+            f"the image {named!r} declares volumes: {', '.join(sorted(volumes))}",
             wall="host files",
             why="the daemon would make a writable directory without any limit for each",
             fix="use an image without VOLUME",
         )
-    return str(found["Id"])
+    return Image(str(found["Id"]), str(labels.get(MANIFEST_LABEL, "")) if ours else "")
+
+
+def _how() -> str:
+    """The command that makes the builder image: a checkout's script also installs what it needs."""
+    return "scripts/build-image" if resources.is_checkout() else f"{sys.executable} -m sandbox.builder"
 
 
 def make(api: APIClient, archive: bytes) -> None:
     """Import the image. Raises the SDK's errors."""
     repository, _, tag = name(archive).partition(":")
-    api.import_image_from_data(archive, repository=repository, tag=tag, changes=["LABEL cargo-sandbox.image=host"])
+    api.import_image_from_data(archive, repository=repository, tag=tag, changes=[f"LABEL {KIND_LABEL}=host"])

@@ -12,14 +12,16 @@ from sandbox.plan.model import Plan
 class EngineInfo:
     """Name and version of an engine, for the record; `words` is its part of the last line of a run, `why` the reason
     why it was chosen and not another one, if there is one. `image` is the digest of the image that system and toolchain
-    come from, empty when they are this machine's own. `runtime` is the OCI runtime that the user named, `runtime_is`
-    all that the engine knows of it: what a probe found there is kept as long as this text is the same."""
+    come from, empty when they are this machine's own; `image_manifest` that of its list of packages, if it has one.
+    `runtime` is the OCI runtime that the user named, `runtime_is` all that the engine knows of it: what a probe found
+    there is kept as long as this text is the same."""
 
     name: str
     version: str
     words: str
     why: str = ""
     image: str = ""
+    image_manifest: str = ""
     runtime: str = ""
     runtime_is: str = ""
 

@@ -49,8 +49,9 @@ class HostFacts:
     """The machine and the user. `homes` are all directories known as a home of the caller (real and symbolic).
 
     `user`, `uid` and `gid` are whose the build is: the caller's, unless the engine gives it to somebody with less
-    rights; then `caller` has the caller's own two ids. With an `image` (see `Plan`) `system` is what that has.
-    `runtime` is the OCI runtime that was named, if one was.
+    rights; then `caller` has the caller's own two ids. With an `image` (see `Plan`) `system` is what that has, and
+    `authorities` the file with the certificate authorities that this machine trusts, if there is one. `runtime` is the
+    OCI runtime that was named, if one was.
     """
 
     home: str
@@ -66,6 +67,7 @@ class HostFacts:
     state_dir: str
     caller: tuple[int, int] | None = None
     image: str = ""
+    authorities: str = ""
     runtime: RuntimeFacts | None = None
 
 

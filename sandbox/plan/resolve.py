@@ -14,6 +14,7 @@ from sandbox.plan.runtime import resolve_runtime
 from sandbox.plan.secrets import is_within
 
 CONFIG_FOLDER = "/run/cargo-sandbox"
+_AUTHORITIES = f"{CONFIG_FOLDER}/authorities.pem"
 _NETWORK_ENV = (
     "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "ALL_PROXY", "all_proxy",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "SSH_AUTH_SOCK",
@@ -57,6 +58,9 @@ def resolve_plan(
         "GIT_TERMINAL_PROMPT": "0",
         "LANG": "C.UTF-8",
     }
+    if host.authorities and not offline:
+        given = [name for name in ("CARGO_HTTP_CAINFO", "GIT_SSL_CAINFO") if name in env]
+        env |= dict.fromkeys(("SSL_CERT_FILE", *given), _AUTHORITIES)
     uid, gid = host.caller or (host.uid, host.gid)
     return Plan(
         command=command,
@@ -94,6 +98,9 @@ def _mounts(
     mounts = [m for m in base(host, policy.limits, prepared) if offline or m.target not in generated]
     if not offline:
         mounts += [Mount("ro", path, path, why="name resolution") for path in generated]
+        # Whom to trust with downloads is as much this machine's to say as how to find them.
+        if host.authorities:
+            mounts.append(Mount("ro", _AUTHORITIES, host.authorities, why="certificate authorities"))
     if not host.image and not in_system(tool.root, host):
         mounts.append(Mount("ro", tool.root, tool.root, why="toolchain"))
     mounts += [Mount("ro", f"{CONFIG_FOLDER}/{name}", f"{prepared}/{name}", why="safe subset") for name in configs]

@@ -18,6 +18,11 @@ _ETC = (
     "debian_version", "lsb-release", "fedora-release", "redhat-release", "gitconfig", "host.conf", "fonts", "perl",
     "python3", "java-17-openjdk", "magic", "machine-info",
 )  # fmt: skip
+# Where distributions keep the certificate authorities in one file: Debian, Fedora, older ones, SUSE, Alpine.
+_AUTHORITIES = (
+    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem",
+)  # fmt: skip
 
 
 def directories(env: dict[str, str]) -> tuple[str, str]:
@@ -92,8 +97,12 @@ def given_to(facts: HostFacts, uid: int, gid: int) -> HostFacts:
 
 def in_image(facts: HostFacts, image: str) -> HostFacts:
     """The same user with the system of an image instead of this machine's."""
+    if not image:
+        return facts
     entries = tuple(SystemEntry(f"/{name}") for name in (*_ROOT, "etc"))
-    return replace(facts, image=image, system=entries) if image else facts
+    named = (facts.env.get("CARGO_HTTP_CAINFO", ""), facts.env.get("SSL_CERT_FILE", ""))
+    found = next((path for path in (*named, *_AUTHORITIES) if path.startswith("/") and os.path.isfile(path)), "")
+    return replace(facts, image=image, system=entries, authorities=found and os.path.realpath(found))
 
 
 def _with_living_agent(env: dict[str, str]) -> dict[str, str]:

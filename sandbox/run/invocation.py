@@ -91,6 +91,7 @@ class Invocation:
                 "engine_reason": engine.info.why,
                 "image": engine.info.image,
                 "runtime": self.plan.runtime,
+                "image_manifest": engine.info.image_manifest,
                 "guard": self.plan.guard_digest,
             },
         }
@@ -313,7 +314,7 @@ def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity, create: bo
     target.keep_away(real_target, (place.state_dir, place.cache_dir))
     _see_that_it_can_be_written(place.policy.allow_write, real_target)
     apart = host_runtime.name if (host_runtime := place.host.runtime) and fit(host_runtime).missing else ""
-    build_dir = target.build_dir(real_target, owner, create, apart)
+    build_dir = target.build_dir(real_target, owner, create, bool(place.host.image), apart)
     roots = _roots(place)
     changed, workspace_wrapper, env = _as_cargo_gets_it(args, tool)
     settings = [f"build.build-dir={_toml_string(build_dir)}"]

@@ -24,13 +24,15 @@ class OpenLedger:
 def prepare_ledger(state_dir: str, plan: Plan, guard: str) -> OpenLedger:
     """Open and lock the ledger, and make everything stale that must not be believed.
 
-    A build dir that isn't the ledger's is emptied; a unit without an entry, or with an output that changed behind our
-    back, runs again. Where nothing is recorded no unit has an entry, nothing that is said rests on one being fresh, and
-    cargo may call fresh what it likes. Raises SetupError when the state or build dir can't be used.
+    A build dir that isn't the ledger's, or was filled under another guard or image, is emptied; a unit without an
+    entry, or with an output that changed behind our back, runs again. Where nothing is recorded no unit has an entry,
+    nothing that is said rests on one being fresh, and cargo may call fresh what it likes. Raises SetupError when the
+    state or build dir can't be used.
     """
     build_dir = plan.build_dir
-    # What was made where less could be recorded is not believed where more can be, nor the other way round.
-    made_by = " ".join([plan.guard_digest, *plan.missing])
+    # What was made where less could be recorded is not believed where more can be, nor the other way round; nor is what
+    # was made with another image's libraries.
+    made_by = " ".join(word for word in (plan.guard_digest, plan.image, *plan.missing) if word)
     try:
         ledger = Ledger.open(Path(state_dir), Path(build_dir), made_by)
         ledger.acquire(_blocking)

@@ -89,16 +89,17 @@ def keep_away(target: str, own: tuple[str, ...]) -> None:
             )
 
 
-def build_dir(target: str, owner: tuple[int, int], create: bool = True, apart: str = "") -> str:
+def build_dir(target: str, owner: tuple[int, int], create: bool = True, in_image: bool = False, apart: str = "") -> str:
     """Our own folder for intermediates inside the target dir (`cargo clean` removes it with the rest), made if need be
     (and if `create`).
 
-    A build that root gives to another user has one of its own, so that engines don't disturb each other; so has one
+    A build that root gives to another user has one of its own, so that engines don't disturb each other; so have builds
+    in an image: cargo takes for fresh what the same compiler has built, whatever libraries were there. And so has one
     whose record can't be whole, by the name of its runtime (`apart`), so that nobody else believes what it made.
     Raises SetupError when something that is not a plain directory sits there.
     """
     other = os.geteuid() == 0 and owner[0] != 0
-    own = (f"build-{owner[0]}" if other else "build") + (f".{apart}" if apart else "")
+    own = (f"build-{owner[0]}" if other else "build") + ("-image" if in_image else "") + (f".{apart}" if apart else "")
     place = target
     fds: list[int] = []
     try:

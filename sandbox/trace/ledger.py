@@ -5,7 +5,7 @@ that did not run: their findings are repeated, their outputs are compared with t
 dir by a random token that both hold; a build dir without it (removed, replaced, touched by an older tool) is not
 believed and has to be emptied.
 
-    <state>/ledger/<sha256 of the path, 32 digits>/header.json   {schema, build_dir, token, guard_digest}
+    <state>/ledger/<sha256 of the path, 32 digits>/header.json   {schema, build_dir, token, filled_under}
                                                    units.jsonl   one object a unit, later ones replace earlier ones
     <build dir>/.cargo-sandbox-token
 """
@@ -64,18 +64,18 @@ class Ledger:
     disk, so that no later run believes what it says.
     """
 
-    def __init__(self, folder: Path, build_dir: Path, guard_digest: str, dir_fd: int) -> None:
+    def __init__(self, folder: Path, build_dir: Path, filled_under: str, dir_fd: int) -> None:
         self.folder = folder
         self.build_dir = build_dir
         self.trusted = False
-        """Whether build dir and ledger belong together and were made by this guard."""
+        """Whether build dir and ledger belong together and were filled under this guard (and image)."""
         self.why = ""
         """Why they are not trusted, in words."""
         self.failed: str | None = None
         """Why something could not be recorded; None if all was."""
         self.entries: dict[str, Entry] = {}
         """By fingerprint folder, as an absolute path."""
-        self._guard_digest = guard_digest
+        self._filled_under = filled_under
         self._dir_fd = dir_fd
         self._build_lock = -1
         self._lines = 0
@@ -83,8 +83,10 @@ class Ledger:
         self._hidden: list[tuple[Mapping[str, Any], Entry]] = []
 
     @classmethod
-    def open(cls, state_dir: Path, build_dir: Path, guard_digest: str) -> Ledger:
+    def open(cls, state_dir: Path, build_dir: Path, filled_under: str) -> Ledger:
         """Open the ledger of a build dir (an absolute path; it need not exist), making the ledger's own folder.
+
+        `filled_under` is what units must have run under to be believed: the guard's digest, and the image's if any.
 
         Raises OSError if the state folder can't be used.
         """
@@ -92,7 +94,7 @@ class Ledger:
         name = hashlib.sha256(os.fsencode(build_dir)).hexdigest()[:32]
         folder = state_dir / "ledger" / name
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ledger = cls(folder, build_dir, guard_digest, files.open_dir(folder))
+        ledger = cls(folder, build_dir, filled_under, files.open_dir(folder))
         ledger._verify()
         return ledger
 
@@ -159,7 +161,7 @@ class Ledger:
         finally:
             os.close(build_fd)
         files.write_atomic(_UNITS, b"", self._dir_fd)
-        identity = {"build_dir": _text(self.build_dir), "token": token, "guard_digest": self._guard_digest}
+        identity = {"build_dir": _text(self.build_dir), "token": token, "filled_under": self._filled_under}
         files.write_atomic(_HEADER, files.dump({"schema": LEDGER_SCHEMA, **identity}), self._dir_fd)
         self.failed = None
         self._hidden.clear()
@@ -299,8 +301,8 @@ class Ledger:
             return "the ledger was written by another version of cargo-sandbox"
         if header.get("build_dir") != _text(self.build_dir):
             return "the ledger belongs to another build dir"
-        if header.get("guard_digest") != self._guard_digest:
-            return "the build dir was filled under another version of the guard"
+        if header.get("filled_under") != self._filled_under:
+            return "the build dir was filled under another guard or in another image"
         try:
             build_fd = open_build_dir(self.build_dir)
         except OSError:

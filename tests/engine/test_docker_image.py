@@ -108,6 +108,31 @@ def test_a_build_in_an_image_uses_its_toolchain_and_nothing_of_this_machine(lab:
     assert (again.code, again.run.built()) == (0, []), again.shown
 
 
+def test_what_was_built_here_or_in_another_image_is_not_fresh_in_this_one(lab: Lab, image: str) -> None:
+    """To cargo it is: the compiler's version is the same everywhere."""
+    look = f"""
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-env=INSIDE={{}}", std::path::Path::new("{ROOT}/bin/rustc").exists());
+    """
+    project = lab.project(scripted(f"fn main() {{ {look} }}", main='fn main() { println!("{}", env!("INSIDE")); }'))
+
+    def run(*options: str) -> tuple[bytes, bool]:
+        done = sandboxed(project, "run", options=options)
+        assert done.code == 0 and done.run.result["verdict"] == "clean", done.shown
+        return done.out, bool(done.run.built())
+
+    assert run("--engine", "docker") == (b"false\n", True)
+    assert run("--image", image) == (b"true\n", True)
+    assert run("--engine", "docker") == (b"false\n", False), "each keeps its own"
+    assert run("--image", image) == (b"true\n", False)
+    with contextlib.ExitStack() as undo:
+        made = f"FROM {image}\nLABEL other=1\n".encode()
+        subprocess.run(["docker", "build", "-q", "-t", "csbench-other:test", "-"], input=made, check=True,
+                       stdout=subprocess.DEVNULL)  # fmt: skip
+        undo.callback(subprocess.run, ["docker", "rmi", "csbench-other:test"], stdout=subprocess.DEVNULL)
+        assert run("--image", "csbench-other:test") == (b"true\n", True)
+
+
 def test_an_attack_in_an_image_is_stopped_and_found(lab: Lab, image: str) -> None:
     reads = 'let home = std::env::var("HOME").unwrap(); let _ = std::fs::read(format!("{home}/.ssh/id_ed25519"));'
     connects = 'assert!(std::net::TcpStream::connect("192.0.2.1:80").is_err());'

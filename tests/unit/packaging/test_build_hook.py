@@ -97,6 +97,9 @@ def test_the_wheel_holds_the_guard_the_profiles_and_the_images(place: Workplace)
         "sandbox/doctor/schema/doctor-v1.schema.json",
         "sandbox/report/schema/report-v1.schema.json",
         "sandbox/_data/images/README.md",
+        "sandbox/_data/images/builder/packages.txt",
+        "sandbox/_data/images/builder/Dockerfile",
+        "sandbox/builder/__main__.py",
         "cargo_sandbox-0.1.0.dist-info/licenses/LICENSE-MIT",
         "cargo_sandbox-0.1.0.dist-info/licenses/LICENSE-APACHE",
     } <= names

@@ -201,6 +201,28 @@ def test_in_an_image_system_and_toolchain_are_the_images_own() -> None:
     assert shown["/usr/src/app"].kind == "ro", "sources lie on this machine, wherever that is"
 
 
+def test_cargos_downloads_in_an_image_trust_whom_this_machine_trusts() -> None:
+    def resolve(host: HostFacts, offline: bool) -> tuple[dict[str, str], set[tuple[str, str]]]:
+        plan = resolve_plan(
+            host, TOOL, Policy(), command=("/c",), roots=(), files=(), overlay="", workspace="", cargo_home="",
+            prepared=PREPARED, offline=offline,
+        )  # fmt: skip
+        return dict(plan.env), {(mount.target, mount.source) for mount in plan.mounts}
+
+    env = {**HOST.env, "CARGO_HTTP_CAINFO": "/corp.pem"}
+    host = dataclasses.replace(HOST, env=env, image="sha256:1", authorities="/corp.pem")
+    inside = "/run/cargo-sandbox/authorities.pem"
+    settings, mounts = resolve(host, offline=False)
+    assert settings["SSL_CERT_FILE"] == settings["CARGO_HTTP_CAINFO"] == inside and "GIT_SSL_CAINFO" not in settings
+    assert (inside, "/corp.pem") in mounts
+    settings, mounts = resolve(host, offline=True)
+    assert "SSL_CERT_FILE" not in settings and inside not in {target for target, _ in mounts}
+    settings, mounts = resolve(HOST, offline=False)
+    assert "SSL_CERT_FILE" not in settings and inside not in {target for target, _ in mounts}
+    build = build_plan(host, TOOL, facts(), Policy(), "sha256:11")
+    assert inside not in {mount.target for mount in build.mounts}
+
+
 def test_builds_that_share_a_user_do_not_share_a_limit_of_processes() -> None:
     def limited(uid: int) -> bool:
         plan = dataclasses.replace(plan_for(facts()), uid=uid)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.plan.facts import ToolFacts
+from sandbox.plan.facts import HostFacts, ToolFacts
+from sandbox.run.host import in_image
 from sandbox.run.image import parse_answer
 
 ANSWER = "/opt/rust\n/opt/rust/bin/cargo\n/opt/rust/bin/rustc\n/opt/rust/bin/rustdoc\n{}\n"
@@ -31,3 +34,20 @@ def test_anything_else_is_no_toolchain(text: str) -> None:
 def test_no_answer_makes_a_path_that_is_not_absolute(text: str) -> None:
     tool = parse_answer(text)
     assert tool is None or all(path.startswith("/") for path in (tool.cargo, tool.rustc, tool.rustdoc, tool.root))
+
+
+def test_the_certificate_authorities_are_those_that_the_caller_names_or_this_machine_has(tmp_path: Path) -> None:
+    real, link = tmp_path / "real.pem", tmp_path / "corp.pem"
+    real.touch()
+    link.symlink_to(real)
+
+    def found(image: str = "sha256:1", **env: str) -> str:
+        host = HostFacts("/h", ("/h",), "ann", 1, 1, env, (), "/guard", "sha256:0", 1 << 30, "/h/state")
+        return in_image(host, image).authorities
+
+    assert found(CARGO_HTTP_CAINFO=str(link), SSL_CERT_FILE="/etc/hostname") == str(real)
+    assert found(SSL_CERT_FILE=str(link)) == str(real)
+    default = found()
+    assert default == "" or Path(default).is_file()
+    assert found(SSL_CERT_FILE=f"{tmp_path}/gone.pem") == found(SSL_CERT_FILE="corp.pem") == default
+    assert found("", SSL_CERT_FILE=str(link)) == ""

@@ -1,0 +1,1 @@
+extern "C" int native_scale(int number, int factor) { return number * factor; }
