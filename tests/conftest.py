@@ -1,4 +1,4 @@
-"""Fixtures for all tests that run real builds; see tests/harness.py."""
+"""Fixtures for all tests that run real builds; see tests/harness.py and tests/engines.py."""
 
 from __future__ import annotations
 
@@ -8,6 +8,22 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from tests import harness
+from tests.engines import (
+    daemon_answers,
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_generate_tests,
+    pytest_terminal_summary,
+)
+
+__all__ = [
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_generate_tests",
+    "pytest_terminal_summary",
+]
 
 _PASSED = pytest.StashKey[bool]()
 
@@ -17,9 +33,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[harness.Lab]:
-    """The folder of this session, with a cache that all its runs share."""
-    with harness.session() as made:
+def engine(request: pytest.FixtureRequest) -> str:
+    """The engine that makes all containers of a test. What is shared between tests is so for each engine by itself."""
+    if request.param == "docker" and not daemon_answers():
+        pytest.skip("no Docker daemon answers")
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def lab(engine: str) -> Iterator[harness.Lab]:
+    """The folder of all tests with an engine, with a cache that their runs share."""
+    with harness.session(engine) as made:
         yield made
 
 

@@ -14,10 +14,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import pwd
 import shutil
 import signal
-import stat
 import subprocess
 import sys
 import tempfile
@@ -32,6 +30,7 @@ from sandbox.plan.facts import BUILDER
 from sandbox.trace.reader import RunReader
 from sandbox.trace.store import RunStore
 from tests.screen import Terminal
+from tests.users import User, daemons_group, me, ordinary
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_S = 240.0
@@ -39,41 +38,17 @@ BUILDERS = ("rustc", "script", "rustdoc")
 """Roles of the units that a fresh build does not run again."""
 
 _KEEP = 16 << 20
-_ORDINARY = "cstest"
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """Who runs a command. `prefix` is put before it; it changes the user and makes `shown` reachable for them."""
-
-    name: str
-    uid: int
-    gid: int
-    prefix: tuple[str, ...] = ()
-
-    @property
-    def is_root(self) -> bool:
-        return self.uid == 0
-
-
-def me() -> User:
-    """Whoever runs the tests."""
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        name = str(os.getuid())
-    return User(name, os.getuid(), os.getgid())
 
 
 @dataclass(slots=True)
 class Lab:
     """The folder of one test session. `cache` is shared: what is asked of the toolchain is asked once.
 
-    `engine` makes the containers of all its projects; CARGO_SANDBOX_TEST_ENGINE names another one than `auto`.
+    `engine` makes the containers of all its projects.
     """
 
     base: Path
-    engine: str = field(default_factory=lambda: os.environ.get("CARGO_SANDBOX_TEST_ENGINE", "auto"))
+    engine: str = "auto"
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(10**9)))
     made: list[Project] = field(default_factory=list)
 
@@ -170,7 +145,7 @@ class Project:
         }
         if self.user.prefix:
             env["PATH"] = f"{sysroot()}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
-        elif rustup := _rustup_home():
+        elif rustup := rustup_home():
             env["RUSTUP_HOME"] = rustup
         if daemon := os.environ.get("DOCKER_HOST"):
             env["DOCKER_HOST"] = daemon
@@ -494,7 +469,7 @@ def host_triple() -> str:
 
 
 @functools.cache
-def _rustup_home() -> str | None:
+def rustup_home() -> str | None:
     home = Path(os.environ.get("RUSTUP_HOME") or Path.home() / ".rustup")
     return str(home) if home.is_dir() else None
 
@@ -521,7 +496,7 @@ def wait_for(condition: Any, timeout: float = 30.0, what: str = "the condition")
 
 
 @contextlib.contextmanager
-def session() -> Iterator[Lab]:
+def session(engine: str = "auto") -> Iterator[Lab]:
     """The folder of one test session, below CARGO_SANDBOX_TEST_DIR or the user's cache; removed at the end."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     top = Path(os.environ.get("CARGO_SANDBOX_TEST_DIR") or cache / "cargo-sandbox-dev" / "tests")
@@ -529,7 +504,7 @@ def session() -> Iterator[Lab]:
     base = Path(tempfile.mkdtemp(dir=top.resolve()))
     base.chmod(0o755)
     try:
-        yield Lab(base)
+        yield Lab(base, engine)
     finally:
         if os.environ.get("CARGO_SANDBOX_TEST_KEEP"):
             print(f"kept: {base}", file=sys.stderr)
@@ -545,35 +520,14 @@ def remove_tree(top: Path) -> None:
 
 
 def ordinary_user(lab: Lab) -> User:
-    """An unprivileged user: the tester, or for root the system user `cstest`, who is made when missing.
-
-    Toolchain, Python and checkout may lie in root's own home. The command then runs in a mount namespace of its own
-    where each closed folder on the way is an empty one with just the needed trees in it, at their usual paths.
-    """
+    """An unprivileged user: the tester, or somebody whom root becomes; a member of the daemon's group where that is
+    what makes the containers."""
     if os.geteuid() != 0:
         return me()
-    try:
-        entry = pwd.getpwnam(_ORDINARY)
-    except KeyError:
-        command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", _ORDINARY]
-        subprocess.run(command, check=True)
-        entry = pwd.getpwnam(_ORDINARY)
-    needed = {Path(sys.prefix), Path(sys.base_prefix), ROOT, sysroot(), guard_binary().parent, lab.base}
-    script = ["set -e", "mount -t tmpfs -o mode=755 staging /mnt"]
-    closed: dict[Path, list[Path]] = {}
-    for path in sorted(needed):
-        if any(path != other and path.is_relative_to(other) for other in needed):
-            continue
-        blocking = next((top for top in reversed(path.parents) if not top.stat().st_mode & stat.S_IXOTH), None)
-        if blocking is not None:
-            closed.setdefault(blocking, []).append(path)
-    for top, paths in closed.items():
-        for number, path in enumerate(paths):
-            script += [f"mkdir /mnt/{number}", f"mount --rbind '{path}' /mnt/{number}"]
-        script.append(f"mount -t tmpfs -o mode=755 home '{top}'")
-        for number, path in enumerate(paths):
-            script += [f"mkdir -p '{path}'", f"mount --move /mnt/{number} '{path}'", f"rmdir /mnt/{number}"]
-    script += ["umount /mnt", 'cd "$PWD"', 'exec "$@"']
-    prefix = ("unshare", "--mount", "--propagation", "private", "sh", "-c", "\n".join(script), "sh")
-    prefix += ("setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups", "--")
-    return User(_ORDINARY, entry.pw_uid, entry.pw_gid, prefix)
+    groups = [daemons_group()] if lab.engine == "docker" else []
+    return ordinary(lab.base, needed(lab.base), groups)
+
+
+def needed(*more: Path) -> set[Path]:
+    """What a user of the tests has to reach: Python, checkout, toolchain, guard and `more`."""
+    return {Path(sys.prefix), Path(sys.base_prefix), ROOT, sysroot(), guard_binary().parent, *more}

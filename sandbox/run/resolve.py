@@ -129,12 +129,16 @@ def resolve(engine: Engine, host: HostFacts, tool: ToolFacts, policy: Policy, re
 
 
 def _see_that_it_is_text(path: str) -> None:
+    if not _is_text(path):
+        raise WorkspaceError(f"the path {path} is not UTF-8, which cargo's metadata needs", hint="rename the directory")
+
+
+def _is_text(path: str) -> bool:
     try:
         path.encode()
     except UnicodeEncodeError:
-        raise WorkspaceError(
-            f"the path {path} is not UTF-8, which cargo's metadata needs", hint="rename the directory"
-        ) from None
+        return False
+    return True
 
 
 def _run_cargo(engine: Engine, host: HostFacts, tool: ToolFacts, policy: Policy, request: Request) -> Captured:
@@ -311,12 +315,17 @@ def _show(line: bytes) -> None:
 
 
 def _entries(workspace: str) -> Iterator[SystemEntry]:
-    """The workspace root's entries as mounts: links stay links, the lock file is left out."""
+    """The workspace root's entries as mounts: links stay links, the lock file is left out.
+
+    So is what no manifest can name, since it is not UTF-8: not every engine could show it.
+    """
     for entry in sorted(os.scandir(workspace), key=lambda found: found.name):
-        if entry.name == "Cargo.lock":
+        if entry.name == "Cargo.lock" or not _is_text(entry.name):
             continue
         if entry.is_symlink():
-            yield SystemEntry(entry.name, os.readlink(entry.path))
+            target = os.readlink(entry.path)
+            if _is_text(target):
+                yield SystemEntry(entry.name, target)
         elif entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False):
             yield SystemEntry(entry.name)
 

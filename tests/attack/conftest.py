@@ -1,23 +1,20 @@
-"""One lab, one arena with the real guard and one with a guard whose walls can be taken down."""
+"""One arena with the real guard and one with a guard whose walls can be taken down."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.attack.arena import Arena
-from tests.engines import engine  # noqa: F401 (a fixture)
-from tests.harness import ROOT, Lab, guard_binary, session
+from tests.harness import ROOT, Lab, guard_binary
 
 
-@pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
-    with session() as made:
-        yield made
+@pytest.fixture(autouse=True)
+def each_engine(engine: str) -> None:
+    """Every test here runs with each engine; see tests/engines.py."""
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import errno
 import io
 import json
 import os
-import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -19,9 +18,10 @@ import pytest
 from sandbox.plan import seccomp
 from sandbox.trace import frames
 from tests.attack.kernel_calls import numbers
+from tests.engines import only
 from tests.harness import ROOT, guard_binary
 
-pytestmark = [pytest.mark.attack, pytest.mark.engine]
+pytestmark = [pytest.mark.attack, pytest.mark.engine, only("docker", "the filter that a daemon loads")]
 
 NEWUSER, AUDIT, READ_IMPLIES_EXEC, PR_SET_DUMPABLE = 0x10000000, 9, 0x400000, 4
 GARBAGE = 0xDEAD_BEEF << 32
@@ -89,9 +89,7 @@ class Container:
 
 
 @pytest.fixture(scope="module")
-def container(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
-    if shutil.which("docker") is None or subprocess.run(["docker", "version"], capture_output=True).returncode:
-        pytest.skip("no docker daemon answers")
+def container(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
     probe = tmp_path_factory.mktemp("probe") / "calls"
     subprocess.run(["cc", "-static", "-O1", "-o", probe, Path(__file__).parent / "probe" / "calls.c"], check=True)
     archive = io.BytesIO()

@@ -266,7 +266,7 @@ def test_a_program_that_the_recorder_cannot_look_into_does_not_run(pair: Project
     assert "PRIVATE KEY" in Attack(open_).told("csbench-fast")["hidden"], open_.shown
 
 
-def test_strange_names_are_recorded_and_shown_without_harm(pair: Project) -> None:
+def test_strange_names_are_recorded_and_shown_without_harm(pair: Project, engine: str) -> None:
     names = {
         "escape": ("put", "/etc/csbench-\x1b]0;title\x07\x1b[2J", "x"),
         "bidi": ("put", "/etc/csbench-\u202etxt.exe", "x"),
@@ -279,7 +279,9 @@ def test_strange_names_are_recorded_and_shown_without_harm(pair: Project) -> Non
     pair.write({"csbench-fast/acts": acts_file(names)})
     done = Attack(build(pair, guard_binary(), *BUILD, options=REPORT))
     told = done.told("csbench-fast")
-    assert (told["long"], told["too-long"], told["no-address"]) == ("ENAMETOOLONG", "ENAMETOOLONG", "EFAULT")
+    # How long a name may be is the file system's to say; of an image with layers it may be one that says otherwise.
+    assert told["long"] == "ENAMETOOLONG" or (engine, told["long"]) == ("docker", "ENOENT")
+    assert (told["too-long"], told["no-address"]) == ("ENAMETOOLONG", "EFAULT")
     paths = [event["path"] for event in done.select(outcome="denied") if "csbench-" in str(raw(event["path"]))]
     kept = {raw(path) for path in paths}
     assert b"/etc/csbench-\xff" in kept and b"/etc/csbench-a\nb" in kept and len(kept) == 4, kept

@@ -12,6 +12,7 @@ import pytest
 
 from sandbox.run import test_hooks as hooks
 from tests.attack.arena import Arena, Attack, actor_script, actor_source, acts_file, application, build
+from tests.engines import once
 from tests.harness import ROOT, Lab, Project, guard_binary, processes, sandboxed
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
@@ -128,6 +129,7 @@ def test_a_removed_wall_is_written_all_over_the_plan(weak: Arena) -> None:
     assert "WALLS REMOVED FOR A TEST: network landlock" in done.stdout, done.shown
 
 
+@once("runs nothing")
 def test_an_installed_package_listens_to_no_switch(tmp_path: Path) -> None:
     names = shutil.ignore_patterns("guard", "__pycache__")
     shutil.copytree(ROOT / "sandbox", tmp_path / "sandbox", ignore=names)

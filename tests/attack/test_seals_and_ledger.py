@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.attack.arena import Arena, Attack, actor_script, actor_source, acts_file, application, build, workspace
-from tests.engines import on_both
 from tests.harness import Lab, Project, guard_binary
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
@@ -26,7 +25,6 @@ def victim(arena: Arena) -> Path:
     return next(deps(arena).glob("libcsbench_victim-*.rlib"))
 
 
-@on_both
 def test_a_macro_that_changes_another_crates_output_is_found_by_record_and_by_seal(arena: Arena) -> None:
     found = arena.attack(macro={"change": ("append", RLIB, "csbench")})
     assert found.macro["change"] == "ok", "all compilers share that folder; no wall can tell their files apart"
@@ -56,7 +54,7 @@ def test_any_change_of_another_crates_output_breaks_its_seal(arena: Arena, act: 
     assert found.macro["change"].startswith("ok"), found.macro
     assert found.codes() & {"CS0108", "CS0112"}, found.done.shown
     assert "CS0108" in found.codes(), f"the seal alone finds it: {found.codes()}"
-    arena.project.remove("target/.cargo-sandbox/build/debug/deps/csbench-second-name")
+    arena.project.remove(str(deps(arena) / "csbench-second-name"))
     assert not arena.attack().codes()
 
 
@@ -100,7 +98,7 @@ def test_nobody_writes_into_another_members_incremental_cache(lab: Lab, breakabl
     env = {"CARGO_INCREMENTAL": "1"}
     arena = Arena(lab.project(workspace()), breakable_guard, breakable=True)
     assert arena.attack(env=env).done.code == 0
-    incremental = arena.project.target / ".cargo-sandbox/build/debug/incremental"
+    incremental = arena.project.build_dir / "debug/incremental"
     inner = next(path for path in incremental.glob("csbench_victim-*/csbench_victim-*/s-*/*.o") if path.is_file())
     folder = next(incremental.glob("csbench_victim-*"))
     content = inner.read_bytes()
@@ -141,7 +139,7 @@ def test_a_build_dir_that_something_else_touched_is_noticed_and_built_again(aren
 @pytest.mark.parametrize("what", ["generated", "script", "missing", "replaced"])
 def test_each_kind_of_output_is_watched_between_builds(arena: Arena, what: str) -> None:
     arena.attack()
-    build_dir = arena.project.target / ".cargo-sandbox/build/debug/build"
+    build_dir = arena.project.build_dir / "debug/build"
     generated = next(build_dir.glob("csbench-victim-*/out/generated.rs"))
     script = next(build_dir.glob("csbench-script-*/build-script-build"))
     if what == "generated":
@@ -169,11 +167,9 @@ def test_each_kind_of_output_is_watched_between_builds(arena: Arena, what: str) 
 def test_the_stand_in_of_a_script_cannot_be_swapped_for_a_program_that_runs_unconfined(arena: Arena) -> None:
     """Somebody may replace the build script's binary between two builds; cargo would call it fresh and run it."""
     arena.attack(script={"first": ("ids",)})
-    script = next(
-        (arena.project.target / ".cargo-sandbox/build/debug/build").glob("csbench-script-*/build-script-build.real"),
-        None,
-    )
-    script = script or next((arena.project.target / ".cargo-sandbox/build/debug/build").glob("csbench-script-*/*.real"))
+    folder = arena.project.build_dir / "debug/build"
+    script = next(folder.glob("csbench-script-*/build-script-build.real"), None)
+    script = script or next(folder.glob("csbench-script-*/*.real"))
     script.write_bytes(Path("/bin/true").read_bytes())
     found = arena.attack(script={"second": ("ids",)})
     assert "CS0109" in found.codes()
@@ -246,7 +242,7 @@ def test_without_a_ledger_nothing_is_believed_and_all_is_built_again(offender: P
 def test_a_build_dir_from_elsewhere_is_not_believed(offender: Project, lab: Lab) -> None:
     """A target dir that came with the tree, filled by somebody with the same tool, holds what they want."""
     run(offender)
-    token = offender.target / ".cargo-sandbox/build/.cargo-sandbox-token"
+    token = offender.build_dir / ".cargo-sandbox-token"
     token.write_text("0" * 32 + "\n")
     again = run(offender)
     assert "rustc csbench-script" in again.run.built() and again.done.code == 0
@@ -271,7 +267,7 @@ def test_what_a_program_of_the_user_changes_in_the_build_dir_is_noticed(lab: Lab
     project = lab.project(files | {"program/csbench-marker": "", "program/acts": ""})
     first = build(project, guard_binary(), "run", options=REPORT)
     assert first.code == 0, first.shown
-    rlib = next((project.target / ".cargo-sandbox/build/debug/deps").glob("libcsbench_script-*.rlib"))
+    rlib = next((project.build_dir / "debug/deps").glob("libcsbench_script-*.rlib"))
     project.write({"program/acts": acts_file({"change": ("append", str(rlib), "csbench")})})
     done = build(project, guard_binary(), "run", options=REPORT)
     assert "csbench-change=ok" in done.stderr, done.shown
@@ -294,5 +290,5 @@ def test_a_write_that_the_record_misses_is_seen_on_disk_and_makes_the_run_incomp
     assert missed.macro["plant"] == "ok" and not missed.codes()
     assert missed.run.result["verdict"] == "incomplete"
     assert [reason for reason in missed.run.result["completeness"]["reasons"] if "libcsbench_planted.rlib" in reason]
-    weak.project.remove("target/.cargo-sandbox/build/debug/deps/libcsbench_planted.rlib")
+    weak.project.remove(str(deps(weak) / "libcsbench_planted.rlib"))
     assert weak.attack().run.result["verdict"] == "clean"

@@ -8,7 +8,6 @@ import pytest
 
 from sandbox.plan.secrets import DECOYS, RC_FILES
 from tests.attack.arena import Acts, Arena, workspace
-from tests.engines import on_both
 from tests.harness import Lab, Project, guard_binary, sandboxed
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
@@ -90,7 +89,6 @@ def _planted(arena: Arena) -> Arena:
     return arena
 
 
-@on_both
 def test_decoys_stand_where_the_secrets_are_and_no_canary_gets_in_or_into_the_record(planted: Arena) -> None:
     project = planted.project
     try:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.engines import engine  # noqa: F401 (a fixture)
-
 pytest.register_assert_rewrite("tests.engine.compare")
+
+
+@pytest.fixture(autouse=True)
+def each_engine(engine: str) -> None:
+    """Every test here runs with each engine; see tests/engines.py."""

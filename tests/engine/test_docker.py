@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import signal
@@ -19,12 +18,12 @@ from sandbox.engine.choose import choose
 from sandbox.plan.facts import BUILDER
 from tests.engine.crates import KITCHEN, KITCHEN_SAYS, binary, scripted
 from tests.engine.test_ending import asleep, assert_nothing_left, sleeper
-from tests.engines import broken_bwrap, containers, containers_of, on_docker
+from tests.engines import broken_bwrap, containers, containers_of, only
 from tests.harness import Lab, User, plain, processes, sandboxed, start, wait_for
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, only("docker", "its containers, its daemon, its ways of failing")]
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root's builds are given to somebody else")
+ROOTS = only("root", "nobody else's builds are given to another user")
 
 
 def docker(*arguments: str) -> str:
@@ -36,7 +35,6 @@ def inspect(container: str) -> dict[str, Any]:
     return found
 
 
-@on_docker
 def test_the_live_container_has_its_walls_and_nothing_stays_of_it(lab: Lab) -> None:
     """Read from outside, of every process: docs/design.md section 6."""
     project, marker = sleeper(lab)
@@ -79,7 +77,6 @@ def test_the_live_container_has_its_walls_and_nothing_stays_of_it(lab: Lab) -> N
     wait_for(lambda: container not in [found["ID"] for found in containers()], 10, "the removal of the container")
 
 
-@on_docker
 def test_what_a_killed_run_left_is_removed_by_the_next_and_other_peoples_is_not(lab: Lab) -> None:
     project = lab.project(binary())
     assert sandboxed(project, "build").code == 0
@@ -103,7 +100,6 @@ def test_what_a_killed_run_left_is_removed_by_the_next_and_other_peoples_is_not(
             docker("rm", container)
 
 
-@on_docker
 def test_a_killed_orchestrator_leaves_no_container(lab: Lab) -> None:
     project, marker = sleeper(lab)
     running = start(project, "build")
@@ -115,7 +111,6 @@ def test_a_killed_orchestrator_leaves_no_container(lab: Lab) -> None:
     wait_for(lambda: container not in [found["ID"] for found in containers()], 10, "the removal of the container")
 
 
-@on_docker
 def test_a_container_that_the_daemon_kills_is_neither_clean_nor_a_hang(lab: Lab) -> None:
     project, marker = sleeper(lab)
     running = start(project, "build")
@@ -128,7 +123,6 @@ def test_a_container_that_the_daemon_kills_is_neither_clean_nor_a_hang(lab: Lab)
     assert_nothing_left(project, marker)
 
 
-@on_docker
 def test_memory_that_the_container_may_not_have_is_a_limit_and_not_a_crash(lab: Lab) -> None:
     """Too fast for the watchdog: the kernel is who says no."""
     greedy = "let mut held = Vec::new(); loop { held.push(vec![1u8; 64 << 20]); std::hint::black_box(&held); }"
@@ -138,8 +132,7 @@ def test_memory_that_the_container_may_not_have_is_a_limit_and_not_a_crash(lab: 
     assert "--memory-limit" in done.stderr
 
 
-@on_docker
-@needs_root
+@ROOTS
 def test_roots_build_is_somebody_elses_and_both_engines_take_turns(lab: Lab) -> None:
     project = lab.project(KITCHEN)
     assert plain(project, "build").code == 0
@@ -158,8 +151,7 @@ def test_roots_build_is_somebody_elses_and_both_engines_take_turns(lab: Lab) -> 
     assert plain(project, "build").code == 0
 
 
-@on_docker
-@needs_root
+@ROOTS
 def test_a_hand_over_follows_no_link_and_takes_no_second_name(lab: Lab) -> None:
     project = lab.project(binary())
     assert plain(project, "build").code == 0
@@ -176,8 +168,7 @@ def test_a_hand_over_follows_no_link_and_takes_no_second_name(lab: Lab) -> None:
     assert (project.target / "debug").stat().st_uid == BUILDER
 
 
-@on_docker
-@needs_root
+@ROOTS
 def test_sources_that_the_builds_user_can_not_read_are_named_with_the_remedy(lab: Lab) -> None:
     project = lab.project(binary())
     hidden = project.dir / "src/main.rs"
@@ -187,8 +178,7 @@ def test_sources_that_the_builds_user_can_not_read_are_named_with_the_remedy(lab
     assert f"{hidden} can't be read by uid {BUILDER}" in done.stderr and "chmod" in done.stderr
 
 
-@on_docker
-@needs_root
+@ROOTS
 def test_in_somebodys_tree_roots_build_is_theirs(lab: Lab, ordinary: User) -> None:
     project = lab.project(binary())
     for top, _, names in os.walk(project.dir):
@@ -200,21 +190,14 @@ def test_in_somebodys_tree_roots_build_is_theirs(lab: Lab, ordinary: User) -> No
     assert (project.target / "debug/app").stat().st_uid == ordinary.uid
 
 
-@on_docker
-@pytest.mark.user
-def test_an_ordinary_user_who_may_use_the_daemon_builds_as_himself(lab: Lab, ordinary: User) -> None:
-    member = ordinary
-    if os.geteuid() == 0:
-        group = os.stat("/var/run/docker.sock").st_gid
-        prefix = tuple(f"--groups={group}" if word == "--clear-groups" else word for word in ordinary.prefix)
-        member = dataclasses.replace(ordinary, prefix=prefix)
-    project = lab.project(KITCHEN, user=member)
+@only("ordinary", "root's builds are somebody else's with one of the engines")
+def test_both_engines_build_as_the_user_and_share_what_is_built(lab: Lab) -> None:
+    project = lab.project(KITCHEN)
     done = sandboxed(project, "run", "-j1")
     assert (done.code, done.out) == (0, KITCHEN_SAYS), done.shown
     assert done.run.result["engine"] == "docker" and done.run.result["verdict"] == "clean"
     state = (project.target / "debug/app").stat()
-    assert state.st_uid == member.uid and not state.st_mode & (stat.S_ISUID | stat.S_ISGID)
-    # Both engines build as the same user here, so what one has built is fresh for the other.
+    assert state.st_uid == os.geteuid() and not state.st_mode & (stat.S_ISUID | stat.S_ISGID)
     again = sandboxed(project, "run", "-j1", options=["--engine", "bubblewrap"])
     assert (again.code, again.out, again.run.built()) == (0, KITCHEN_SAYS, []), again.shown
 
@@ -226,13 +209,6 @@ def test_a_daemon_that_is_not_there_is_said_with_what_to_do(lab: Lab) -> None:
     assert "no Docker daemon answers" in done.stderr and "DOCKER_HOST" in done.stderr
 
 
-def test_auto_takes_bubblewrap_and_says_why(lab: Lab) -> None:
-    done = sandboxed(lab.project(binary()), "build", options=["--engine", "auto"])
-    assert done.run.result["engine"] == "bubblewrap"
-    assert done.run.header["versions"]["engine_reason"] == "it can put up every wall here"
-
-
-@on_docker
 def test_auto_takes_docker_where_bubblewrap_can_not_make_its_container(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -242,14 +218,12 @@ def test_auto_takes_docker_where_bubblewrap_can_not_make_its_container(
     assert "Permission denied" in engine.info.why and engine.info.why in engine.info.words
 
 
-@on_docker
 def test_a_runtime_that_the_daemon_does_not_know_is_refused(lab: Lab) -> None:
     done = sandboxed(lab.project(binary()), "build", options=["--runtime", "csbench-none"])
     assert done.code == 121, done.shown
     assert "csbench-none" in done.stderr
 
 
-@on_docker
 def test_a_flood_of_frames_keeps_the_daemon_waiting_and_loses_nothing(lab: Lab) -> None:
     """The orchestrator is stopped for a while; everything is there afterwards."""
     main = 'fn main() { for n in 0..400_000 { println!("line {n}"); } }'

@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 
 from tests.engine.crates import binary, scripted
-from tests.engines import daemon_answers
+from tests.engines import only
 from tests.harness import Lab, host_triple, sandboxed, sysroot
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, only("docker", "images are a daemon's")]
 
-TAG = "csbench-toolchain:test"
+TAG, VOLUME_TAG = f"csbench-toolchain:{os.getpid()}", f"csbench-volume:{os.getpid()}"
 ROOT = "/opt/rust"
 _LINKER = ("/usr/bin/cc", "/usr/bin/ld", "/usr/bin/as", "/bin/sh")
 
@@ -83,9 +83,7 @@ def import_image() -> None:
 
 
 @pytest.fixture(scope="module")
-def image() -> Iterator[str]:
-    if not daemon_answers():
-        pytest.skip("no Docker daemon answers")
+def image(engine: str) -> Iterator[str]:
     import_image()
     yield TAG
     subprocess.run(["docker", "rmi", "--force", TAG], stdout=subprocess.DEVNULL, check=True)
@@ -148,8 +146,8 @@ def test_an_image_that_is_not_there_or_has_volumes_is_refused(lab: Lab, image: s
     assert done.code == 121 and "has no image" in done.stderr, done.shown
     with contextlib.ExitStack() as undo:
         made = f"FROM {image}\nVOLUME /data\n".encode()
-        subprocess.run(["docker", "build", "-q", "-t", "csbench-volume:test", "-"], input=made, check=True,
+        subprocess.run(["docker", "build", "-q", "-t", VOLUME_TAG, "-"], input=made, check=True,
                        stdout=subprocess.DEVNULL)  # fmt: skip
-        undo.callback(subprocess.run, ["docker", "rmi", "csbench-volume:test"], stdout=subprocess.DEVNULL)
-        done = sandboxed(project, "build", options=["--image", "csbench-volume:test"])
+        undo.callback(subprocess.run, ["docker", "rmi", VOLUME_TAG], stdout=subprocess.DEVNULL)
+        done = sandboxed(project, "build", options=["--image", VOLUME_TAG])
     assert done.code == 121 and "declares volumes: /data" in done.stderr, done.shown

@@ -8,7 +8,6 @@ import re
 import pytest
 
 from tests.engine.crates import KITCHEN, KITCHEN_SAYS, PAIR, binary, scripted
-from tests.engines import on_both
 from tests.harness import Lab, plain, sandboxed, start
 
 pytestmark = pytest.mark.engine
@@ -63,7 +62,6 @@ def test_a_removed_target_dir_or_build_dir_is_built_again_and_clean(lab: Lab) ->
     assert sorted(sandboxed(project, "build").run.built()) == first
 
 
-@on_both
 def test_a_second_run_says_how_many_units_are_fresh(lab: Lab) -> None:
     project = lab.project(KITCHEN)
     assert sandboxed(project, "build").code == 0
@@ -128,7 +126,7 @@ def test_cargos_new_layout_of_the_build_dir_is_understood(lab: Lab) -> None:
     first = sandboxed(project, *words, env=env)
     assert (first.code, first.out) == (0, KITCHEN_SAYS), first.shown
     assert first.run.result["verdict"] == "clean", first.shown
-    build = project.target / ".cargo-sandbox/build/debug"
+    build = project.build_dir / "debug"
     assert list(build.glob("build/native-sys/*/fingerprint")) and not (build / "deps").exists()
     again = sandboxed(project, *words, env=env)
     assert again.run.built() == [] and again.run.result["verdict"] == "clean", again.shown

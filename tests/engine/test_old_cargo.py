@@ -30,7 +30,7 @@ def test_an_old_cargo_gets_our_build_dir_as_its_target_dir(lab: Lab, version: st
     project, env, options = _with_cargo(lab, version)
     shown = sandboxed(project, "plan", "build", env=env, options=options)
     assert shown.code == 0, shown.shown
-    assert f"CARGO_TARGET_DIR={project.target}/.cargo-sandbox/build\n" in shown.stdout
+    assert f"CARGO_TARGET_DIR={project.build_dir}\n" in shown.stdout
     assert "build.build-dir" not in shown.stdout, "it would warn of a key that it does not know"
 
 
@@ -44,5 +44,5 @@ def test_an_old_cargo_can_not_have_another_target_dir(lab: Lab) -> None:
 def test_a_newer_cargo_has_both(lab: Lab) -> None:
     project, env, options = _with_cargo(lab, "1.91.0")
     shown = sandboxed(project, "plan", "build", env=env, options=options)
-    assert f'--config=build.build-dir="{project.target}/.cargo-sandbox/build"' in shown.stdout, shown.shown
+    assert f'--config=build.build-dir="{project.build_dir}"' in shown.stdout, shown.shown
     assert "CARGO_TARGET_DIR" not in shown.stdout

@@ -11,7 +11,7 @@ import pytest
 
 from tests.engine.compare import BUILD_DIR, same, words
 from tests.engine.crates import KITCHEN, PAIR, binary, library, manifest, scripted
-from tests.engines import on_both
+from tests.engines import once
 from tests.harness import Lab, has_rustup, host_triple, plain, sandboxed, sysroot
 
 pytestmark = pytest.mark.engine
@@ -202,7 +202,6 @@ def test_a_project_may_be_entered_through_a_link(lab: Lab) -> None:
     assert direct.run.built() == [], direct.shown
 
 
-@on_both
 def test_a_project_below_tmp_is_built_there(lab: Lab, tmp_path: Path) -> None:
     project = lab.project({})
     place = Path(os.path.realpath("/tmp"), f"cargo-sandbox-test-{os.getpid()}")
@@ -233,7 +232,7 @@ def test_arguments_of_a_program_are_not_taken_for_cargos(lab: Lab) -> None:
 def test_a_plan_makes_no_target_dir(lab: Lab) -> None:
     project = lab.project(library())
     shown = sandboxed(project, "plan", "build")
-    assert shown.code == 0 and f"{project.target}/.cargo-sandbox/build" in shown.stdout
+    assert shown.code == 0 and f"{project.build_dir}" in shown.stdout
     assert not project.target.exists()
 
 
@@ -255,3 +254,10 @@ def test_an_option_of_ours_that_could_do_nothing_is_refused(lab: Lab) -> None:
     for options in (["--allow-read", "/no/such/folder"], ["--allow-write", f"lib={project.home}"]):
         done = sandboxed(project, "build", options=options)
         assert done.code == 2 and options[0] in done.stderr and "help:" in done.stderr, done.shown
+
+
+@once("chooses one itself")
+def test_auto_takes_bubblewrap_and_says_why(lab: Lab) -> None:
+    done = sandboxed(lab.project(binary()), "build", options=["--engine", "auto"])
+    assert done.run.result["engine"] == "bubblewrap"
+    assert done.run.header["versions"]["engine_reason"] == "it can put up every wall here"

@@ -8,7 +8,6 @@ import pytest
 
 from tests.engine.compare import same, words
 from tests.engine.crates import binary, scripted
-from tests.engines import on_both
 from tests.harness import Lab, plain, sandboxed, terminal
 
 pytestmark = pytest.mark.engine
@@ -29,7 +28,6 @@ PIECE_BYTES = b"\xff\xfe\xc3(\x1b[2J\x1b]0;title\x07\x1b[8mxxxxxxx" * 128
 MEMORY_KB = 150 * 1024
 
 
-@on_both
 def test_a_program_that_prints_a_gigabyte_is_passed_on_in_bounded_memory(lab: Lab) -> None:
     times = GIGABYTE // (len(PIECE_BYTES) * 16)
     project = lab.project(binary(main=FLOOD.format(piece=PIECE, times=times, end="")))
@@ -117,7 +115,6 @@ def test_never_any_colour_when_it_is_not_wanted(lab: Lab) -> None:
     assert b"\x1b[1m" not in sandboxed(project, "build", env={"CARGO_TERM_COLOR": "never"}, tty=True).out
 
 
-@on_both
 def test_a_program_has_the_terminal_to_itself(lab: Lab) -> None:
     main = """\
 use std::{io::{stdin, stdout, stderr, IsTerminal}, process::{Command, Stdio}};

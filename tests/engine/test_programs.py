@@ -11,7 +11,6 @@ import pytest
 
 from tests.engine.compare import same
 from tests.engine.crates import binary, library
-from tests.engines import on_both
 from tests.harness import Lab, sandboxed, start
 
 pytestmark = pytest.mark.engine
@@ -36,7 +35,6 @@ fn main() {
     assert same(project, "run", "word", "--release", cwd="sub").code == 7
 
 
-@on_both
 def test_input_reaches_the_program_byte_for_byte(lab: Lab) -> None:
     project = lab.project(binary(main=ECHO))
     data = random.Random(1).randbytes(3_000_000) + b"\0\xff\xfe end"
@@ -89,7 +87,6 @@ def test_bytes_that_are_no_text_pass_through_a_pipe_unchanged(lab: Lab) -> None:
     assert same(lab.project(binary(main=main)), "run").out == b"\xff\0\x1b[2J\x1b]0;t\x07\r\n"
 
 
-@on_both
 def test_a_reader_that_leaves_early_ends_the_run(lab: Lab) -> None:
     project = lab.project(binary(main='fn main() { loop { println!("y"); } }'))
     assert sandboxed(project, "build").code == 0
@@ -102,7 +99,6 @@ def test_a_reader_that_leaves_early_ends_the_run(lab: Lab) -> None:
     assert running.wait(60).code not in (0, 1)
 
 
-@on_both
 def test_tests_may_use_threads_children_files_and_loopback(lab: Lab) -> None:
     files = library()
     files["tests/outside.rs"] = """\

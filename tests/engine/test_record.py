@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -10,7 +9,7 @@ import subprocess
 import pytest
 
 from tests.engine.crates import KITCHEN, binary, scripted
-from tests.harness import Lab, Run, User, plain, sandboxed
+from tests.harness import Lab, sandboxed
 
 pytestmark = pytest.mark.engine
 
@@ -35,7 +34,7 @@ def test_plan_prints_what_would_be_run_and_runs_nothing(lab: Lab) -> None:
     assert "s3cret" not in done.stdout
     assert project.store.ids() == []
     assert not (project.target / "release").exists()
-    assert not (project.target / ".cargo-sandbox/build/release").exists()
+    assert not (project.build_dir / "release").exists()
     again = sandboxed(project, "plan", "build", "--release", "-j", "1")
     assert again.out == done.out
     assert sandboxed(project, "plan", "build").out != done.out
@@ -122,39 +121,6 @@ fn main() {{
     }}
 }}
 """
-
-
-def small_disk(lab: Lab, size: str) -> User:
-    """The tester, with a file system of `size` at the folder that the command finds as $SMALL.
-
-    What lies there at the end is copied to $SMALL.kept, since the file system goes with the command.
-    """
-    user = lab.project({}).user
-    change = () if os.geteuid() == 0 else ("--user", "--map-root-user")
-    script = (
-        f'mkdir -p "$SMALL" && mount -t tmpfs -o size={size},mode=700 small "$SMALL" || exit 99\n'
-        '"$@"; code=$?\ncp -a "$SMALL" "$SMALL.kept"; exit $code'
-    )
-    prefix = ("unshare", "--mount", *change, "--propagation", "private", "sh", "-c", script, "sh")
-    return User(user.name, user.uid, user.gid, prefix)
-
-
-def test_a_full_disk_for_the_record_lets_the_build_go_on_and_is_said(lab: Lab) -> None:
-    plainly = lab.project(scripted(NOISY.format(times=40_000)))
-    assert plain(plainly, "generate-lockfile").code == 0
-    for options, code in (((), 0), (("--require-complete",), 122)):
-        plainly.remove("target")
-        state = plainly.home / f"state{code}"
-        plainly.env |= {"SMALL": str(state), "XDG_STATE_HOME": str(state)}
-        plainly.user = small_disk(lab, "400k")
-        done = sandboxed(plainly, "build", options=options)
-        assert done.code == code, done.shown
-        assert (plainly.target / "debug/app").exists()
-        assert "Sandbox incomplete" in done.stderr, done.shown
-        assert "the record could not be written" in done.stderr
-        kept = state.with_name(state.name + ".kept") / "cargo-sandbox/runs"
-        for path in kept.glob("20*"):
-            assert Run(path).status in ("finished", "interrupted")
 
 
 def test_a_state_folder_that_can_not_be_made_is_refused_before_anything_runs(lab: Lab) -> None:

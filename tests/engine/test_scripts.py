@@ -120,7 +120,7 @@ fn main() {
     assert not done.run.findings()
 
 
-def test_files_whose_names_are_no_text_are_no_obstacle(lab: Lab) -> None:
+def test_files_whose_names_are_no_text_are_no_obstacle(lab: Lab, engine: str) -> None:
     script = """\
 use std::{env, ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path};
 fn main() {
@@ -130,8 +130,13 @@ fn main() {
 }
 """
     project = lab.project(scripted(script))
-    for name in (b"in\xff\nput", b".env.\xfe"):
-        (project.dir / os.fsdecode(name)).write_text("SECRET=1")
+    (project.dir / os.fsdecode(b"in\xff\nput")).write_text("input")
+    secret = project.dir / os.fsdecode(b".env.\xfe")
+    secret.write_text("SECRET=1")
+    if engine == "docker":
+        refused = sandboxed(project, "build")
+        assert refused.code == 121 and "can't be named to the Docker daemon" in refused.stderr, refused.shown
+        secret.unlink()
     done = same(project, "build", fresh_after=True)
     assert done.code == 0
     unit = done.units("script")[0]

@@ -9,13 +9,11 @@ import pytest
 
 from tests.engine.compare import same
 from tests.engine.crates import KITCHEN, KITCHEN_SAYS, binary, library
-from tests.engines import on_both
 from tests.harness import ROOT, Lab, guard_binary, plain, sandboxed
 
 pytestmark = pytest.mark.engine
 
 
-@on_both
 def test_a_workspace_with_all_that_builds_do_is_built_as_by_cargo_and_stays_fresh(lab: Lab) -> None:
     project = lab.project(KITCHEN)
     done = same(project, "run", "-j1", fresh_after=True)
@@ -24,7 +22,6 @@ def test_a_workspace_with_all_that_builds_do_is_built_as_by_cargo_and_stays_fres
     assert (project.target / "debug/app").exists()
 
 
-@on_both
 def test_a_clean_build_ends_with_one_line_and_only_that_is_not_cargos(lab: Lab, engine: str) -> None:
     done = sandboxed(lab.project(KITCHEN), "build")
     assert done.code == 0, done.shown
@@ -45,7 +42,6 @@ def test_run_gives_the_same_and_stays_fresh(lab: Lab) -> None:
     assert same(lab.project(binary()), "run", fresh_after=True).out == b"hello\n"
 
 
-@on_both
 def test_test_runs_unit_tests_test_files_examples_and_doc_tests(lab: Lab) -> None:
     # Doc tests are compiled anew each time, by cargo's rule.
     done = same(lab.project(library()), "test", "-j1", fresh_after=True, each_time=("rustdoc lib",))
@@ -65,13 +61,14 @@ def test_a_short_name_is_its_verb(lab: Lab, alias: str) -> None:
     assert same(lab.project(binary()), alias).code == 0
 
 
-def test_cargo_finds_it_as_a_subcommand_of_its_own(lab: Lab) -> None:
+def test_cargo_finds_it_as_a_subcommand_of_its_own(lab: Lab, engine: str) -> None:
     project = lab.project(binary())
     tool = project.home / "bin"
     project.write({"~/bin/cargo-sandbox*": f'#!/bin/sh\nexec "{sys.executable}" -P -m sandbox "$@"\n'})
     env = {
         "PATH": f"{tool}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
+        "CARGO_SANDBOX_ENGINE": engine,
         "CARGO_SANDBOX_TEST_GUARD": str(guard_binary()),
         "PYTHONPYCACHEPREFIX": str(lab.cache / "pycache"),
     }
@@ -98,7 +95,6 @@ def test_cargos_own_help_is_printed_and_nothing_is_built(lab: Lab) -> None:
     assert not (project.target / "debug").exists()
 
 
-@on_both
 def test_a_compile_error_is_cargos_with_its_exit_code(lab: Lab) -> None:
     done = same(lab.project(binary(main="fn main() { missing() }")), "build")
     assert done.code == 101

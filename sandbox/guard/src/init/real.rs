@@ -84,10 +84,8 @@ fn find(sought: &Sought<'_>) -> Lead {
     let wanted = sought.written.unwrap_or(path);
     let seen = translate(view, wanted);
     let wanted = seen.as_deref().unwrap_or(wanted);
-    match open_without_links(&sys::c_string(wanted), sought.follow) {
-        // A name that is missing behind a link would have failed at the link.
-        Ok(_) | Err(libc::ENOENT) => return Lead::Same,
-        Err(_) => {}
+    if is_without_links(wanted, sought.follow) {
+        return Lead::Same;
     }
     let found = match walk(view, wanted, sought.follow) {
         Lead::Place(found) => found,
@@ -203,12 +201,21 @@ fn translate(view: View, path: &[u8]) -> Option<Vec<u8>> {
     with(format!("/proc/{pid}/fd/{number}"), b"")
 }
 
+/// Whether no link is on the way to a place, which need not be there.
+fn is_without_links(path: &[u8], follow: bool) -> bool {
+    match open_without_links(&sys::c_string(path), follow) {
+        // A name that is missing behind a link would have failed at the link.
+        Ok(_) | Err(libc::ENOENT) => true,
+        Err(libc::ENOSYS) => names_itself(path, follow),
+        Err(_) => false,
+    }
+}
+
 /// Open a place without using it, if no link is on the way; the error is an errno.
 fn open_without_links(path: &CString, follow: bool) -> Result<OwnedFd, i32> {
     // SAFETY: plain numbers; all zero is the documented start.
     let mut how: libc::open_how = unsafe { std::mem::zeroed() };
-    let last = if follow { 0 } else { libc::O_NOFOLLOW };
-    how.flags = (libc::O_PATH | libc::O_CLOEXEC | last) as u64;
+    how.flags = place_flags(follow) as u64;
     how.resolve = NO_SYMLINKS;
     // SAFETY: `path` is a C string and `how` is readable for the size told.
     let fd = unsafe {
@@ -225,6 +232,37 @@ fn open_without_links(path: &CString, follow: bool) -> Result<OwnedFd, i32> {
         Ok(fd) => Ok(unsafe { OwnedFd::from_raw_fd(RawFd::try_from(fd).unwrap_or(-1)) }),
         Err(error) => Err(error.raw_os_error().unwrap_or(0)),
     }
+}
+
+/// The same where the kernel has no openat2, or the container's filter says so: of what is there the kernel gives the
+/// name without links, and below that nothing is. A `false` may be wrong, for a path with dots in it; it only means work.
+fn names_itself(path: &[u8], follow: bool) -> bool {
+    let (mut at, mut missing) = (path, None);
+    loop {
+        let name = sys::c_string(at);
+        // SAFETY: `name` is a C string.
+        let fd = unsafe { libc::open(name.as_ptr(), place_flags(follow || missing.is_some())) };
+        match sys::check_int(fd) {
+            Ok(fd) => {
+                // SAFETY: a fresh descriptor that nobody else owns.
+                let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+                let link = sys::c_string(format!("/proc/self/fd/{}", fd.as_raw_fd()).as_bytes());
+                let mut text = Vec::new();
+                return sys::read_link_at(libc::AT_FDCWD, &link, &mut text)
+                    && text == at
+                    && missing.is_none_or(|next| sys::lstat(next).is_none());
+            }
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) && at.len() > 1 => {
+                missing = Some(at);
+                at = paths::parent(at);
+            }
+            Err(_) => return false,
+        }
+    }
+}
+
+fn place_flags(follow: bool) -> i32 {
+    libc::O_PATH | libc::O_CLOEXEC | if follow { 0 } else { libc::O_NOFOLLOW }
 }
 
 #[cfg(test)]
@@ -288,6 +326,55 @@ mod tests {
         let inner = name(&format!("{top}/folder/file"));
         assert_eq!(inner, Some(format!("{top}/secret/file").into_bytes()));
         assert_eq!(name(&format!("{top}/file")), None);
+        fs::remove_dir_all(top).unwrap();
+    }
+
+    #[test]
+    fn without_openat2_links_are_found_all_the_same() {
+        let top = format!("/tmp/guard-names-{}", std::process::id());
+        fs::create_dir_all(format!("{top}/folder/inner")).unwrap();
+        fs::write(format!("{top}/folder/file"), "").unwrap();
+        fs::write(format!("{top}/x (deleted)"), "").unwrap();
+        for (target, name) in [("folder", "link"), ("nothing", "dangling"), (".", "self")] {
+            symlink(target, format!("{top}/{name}")).unwrap();
+        }
+        let inner = [
+            "",
+            "/folder",
+            "/folder/file",
+            "/folder/new",
+            "/folder/new/deeper/still",
+            "/link",
+            "/link/file",
+            "/link/new/deeper",
+            "/dangling",
+            "/dangling/new",
+            "/self/folder/file",
+            "/x (deleted)",
+            "/gone (deleted)",
+        ];
+        let outside = [
+            "/",
+            "/proc/self/status",
+            "/proc/self/cwd",
+            "/dev/null",
+            "/none/at/all",
+        ];
+        let paths = inner
+            .map(|path| format!("{top}{path}"))
+            .into_iter()
+            .chain(outside.map(String::from));
+        for path in paths {
+            for follow in [false, true] {
+                let asked = open_without_links(&sys::c_string(path.as_bytes()), follow);
+                let plain = matches!(asked, Ok(_) | Err(libc::ENOENT));
+                assert_eq!(
+                    names_itself(path.as_bytes(), follow),
+                    plain,
+                    "{path} {follow}"
+                );
+            }
+        }
         fs::remove_dir_all(top).unwrap();
     }
 

@@ -87,6 +87,7 @@ pub fn perform(verb: &str, args: &[&str]) -> Option<Outcome> {
             sleep(Duration::from_millis(parse(ms).unwrap_or(0).min(3000) as u64));
             Ok(String::new())
         }
+        ("until", [path]) => until(|| fs::symlink_metadata(path).is_ok().then(String::new), "no such file"),
         ("fork-many", [count, ms]) => fork_many(parse(count).unwrap_or(0).min(400), parse(ms).unwrap_or(0).min(3000)),
         ("memory", [mib, ms]) => memory(parse(mib).unwrap_or(0).min(600), parse(ms).unwrap_or(0).min(3000)),
         _ => return None,
@@ -125,22 +126,31 @@ fn with(who: &str, act: impl FnOnce(i32) -> Outcome) -> Outcome {
     act(pid(who)?)
 }
 
-/// Waits up to two seconds for a foreign process whose command line holds a text.
-fn find(text: &str) -> io::Result<i32> {
+/// Asks again and again, for as long as a loaded machine may take to start a process.
+fn until<T>(ask: impl Fn() -> Option<T>, missing: &str) -> io::Result<T> {
     let begin = Instant::now();
-    while begin.elapsed() < Duration::from_secs(2) {
-        for entry in fs::read_dir("/proc")?.flatten() {
-            let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else {
-                continue;
-            };
-            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            if pid as u32 != std::process::id() && String::from_utf8_lossy(&line).contains(text) {
-                return Ok(pid);
-            }
+    while begin.elapsed() < Duration::from_secs(20) {
+        if let Some(found) = ask() {
+            return Ok(found);
         }
         sleep(Duration::from_millis(20));
     }
-    Err(io::Error::other("no such process"))
+    Err(io::Error::other(missing))
+}
+
+/// Waits for a foreign process whose command line holds a text.
+fn find(text: &str) -> io::Result<i32> {
+    until(
+        || {
+            fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
+                let pid = entry.file_name().to_string_lossy().parse::<i32>().ok()?;
+                let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+                let foreign = pid as u32 != std::process::id();
+                (foreign && String::from_utf8_lossy(&line).contains(text)).then_some(pid)
+            })
+        },
+        "no such process",
+    )
 }
 
 /// A signal to a process. To everybody (-1) or the own group (0) only from a child, with a signal that we ignore.
