@@ -23,11 +23,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-import pytest
 
+from tests.engines import only
 from tests.harness import User, processes, remove_tree, wait_for
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker daemon")
+needs_root = only("root", "nobody else can start a Docker daemon")
 _ALONE = (
     "--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false",
     "--storage-driver=vfs",

@@ -20,6 +20,8 @@ from tests.attack.test_forgery import reports
 from tests.attack.test_host_files import on_outputs, on_sources, picture
 from tests.attack.test_network import ELSEWHERE, elsewhere
 from tests.attack.test_secrets import CANARY, TOKENS, plant, readings, unplant
+from tests.daemons import needs_root
+from tests.engines import only
 from tests.harness import Lab, Project, guard_binary, sandboxed
 from tests.runtimes import APART, BARE, GVISOR, UNASKED, Daemon, build_dir, daemon, gvisor
 
@@ -27,7 +29,8 @@ __all__ = ["daemon", "talker"]
 pytestmark = [
     pytest.mark.attack,
     pytest.mark.engine,
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root starts a Docker daemon"),
+    only("docker", "it starts runtimes"),
+    needs_root,
 ]
 
 needs_gvisor = pytest.mark.skipif(gvisor() is None, reason="runsc is not installed")

@@ -13,7 +13,7 @@ from sandbox.trace.reader import RunReader
 from tests.engine.crates import KITCHEN, scripted
 from tests.harness import Done, Lab, sandboxed
 
-pytestmark = [pytest.mark.engine, pytest.mark.parametrize("engine", ["bubblewrap"], indirect=True)]
+pytestmark = pytest.mark.engine
 
 
 def behaviours(done: Done) -> Profile:

@@ -21,10 +21,15 @@ import pytest
 from sandbox.builder.recipe import EPOCH, MANIFEST
 from sandbox.engine.docker_image import MANIFEST_LABEL
 from tests.engine.crates import scripted
-from tests.engines import containers_of, daemon_answers
+from tests.engines import containers_of, daemon_answers, only
 from tests.harness import ROOT, Lab, sandboxed, start
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.slow,
+    only("docker", "bubblewrap has no images"),
+    only("root", "the base is made from packages by root"),
+]
 
 TINY = "csbench-builder"
 _MAKING_S = 3600

@@ -14,7 +14,7 @@ import pytest
 from tests.daemons import Daemon, needs_root, started
 from tests.engine.crates import binary, manifest
 from tests.engine.test_ending import INTERRUPTED, STUBBORN, asleep, assert_nothing_left, sleeper
-from tests.engines import on_both, on_docker
+from tests.engines import only
 from tests.harness import Done, Lab, Project, processes, sandboxed, start, wait_for
 
 pytestmark = [pytest.mark.engine, needs_root]
@@ -67,7 +67,7 @@ def assert_the_next_build_works(project: Project, daemon: Daemon) -> None:
     assert str(project.home) not in mounted and f"{daemon.base}/data/" not in mounted
 
 
-@on_docker
+@only("docker", "its daemon is what this is about")
 @pytest.mark.parametrize(
     ("number", "words"),
     [
@@ -89,7 +89,7 @@ def test_a_daemon_that_ends_under_a_build_is_no_end_of_the_build(
     assert_the_next_build_works(project, daemon)
 
 
-@on_docker
+@only("docker", "its daemon is what this is about")
 @pytest.mark.parametrize("command", [("stop",), ("kill",), ("kill", "--signal", "INT"), ("rm", "--force")])
 def test_a_container_that_somebody_else_ends_is_no_end_of_the_build(
     lab: Lab, daemon: Daemon, command: tuple[str, ...]
@@ -100,7 +100,7 @@ def test_a_container_that_somebody_else_ends_is_no_end_of_the_build(
     assert_the_next_build_works(project, daemon)
 
 
-@on_docker
+@only("docker", "its daemon is what this is about")
 def test_a_daemon_that_restarts_and_keeps_its_containers_ends_the_build_all_the_same(lab: Lab) -> None:
     """With live-restore the container outlives its daemon, but the connection to the guard does not."""
     with started("--live-restore") as daemon:
@@ -116,7 +116,6 @@ def test_a_daemon_that_restarts_and_keeps_its_containers_ends_the_build_all_the_
             assert_the_next_build_works(project, daemon)
 
 
-@on_both
 def test_a_guard_that_somebody_stops_does_not_make_a_clean_run(lab: Lab, engine: str) -> None:
     """Whatever ended cargo, it was not the user and not cargo."""
     project, marker = sleeper(lab)
@@ -130,7 +129,7 @@ def test_a_guard_that_somebody_stops_does_not_make_a_clean_run(lab: Lab, engine:
     assert_nothing_left(project, marker)
 
 
-@on_docker
+@only("docker", "its daemon is what this is about")
 def test_a_user_who_interrupts_before_the_daemon_stops_has_interrupted(lab: Lab, daemon: Daemon) -> None:
     project, marker = sleeper(lab, STUBBORN)
     project.env["DOCKER_HOST"] = daemon.host
@@ -144,7 +143,7 @@ def test_a_user_who_interrupts_before_the_daemon_stops_has_interrupted(lab: Lab,
     assert_nothing_left(project, marker)
 
 
-@on_docker
+@only("docker", "its daemon is what this is about")
 def test_a_daemon_that_ends_while_cargo_resolves_is_said(lab: Lab, daemon: Daemon) -> None:
     """The registry takes the question and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as registry:

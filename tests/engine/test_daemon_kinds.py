@@ -13,10 +13,10 @@ import pytest
 from tests.daemons import Daemon, in_another_tree, needs_root, rootless, started
 from tests.engine.crates import KITCHEN, KITCHEN_SAYS, binary, scripted
 from tests.engine.test_ending import asleep, assert_nothing_left, sleeper
-from tests.engines import on_docker
+from tests.engines import only
 from tests.harness import Lab, Project, User, sandboxed, start, wait_for
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, only("docker", "its daemon is what this is about")]
 
 # Reads a decoy and asks the network: what every wall and every record has to show.
 ATTACK = """\
@@ -50,7 +50,6 @@ def caught(lab: Lab, daemon: Daemon, user: User | None = None, env: dict[str, st
     assert {"CS0101", "CS0102", "CS0103"} <= {found["code"] for found in done.run.findings()}, done.shown
 
 
-@on_docker
 @needs_root
 def test_with_remapped_users_a_build_is_as_everywhere_and_its_files_are_the_users(lab: Lab) -> None:
     """The container is taken out of the remapping: the tree and the toolchain lie outside of it."""
@@ -88,7 +87,6 @@ def limits_can_be_set(daemon: Daemon) -> bool:
     return bool(told["MemoryLimit"] and told["PidsLimit"])
 
 
-@on_docker
 @needs_root
 def test_a_rootless_daemon_without_control_groups_is_refused_with_what_to_do(
     lab: Lab, ordinary: User, rootless_daemon: Daemon
@@ -108,7 +106,6 @@ def test_a_rootless_daemon_without_control_groups_is_refused_with_what_to_do(
     assert found["state"] == "missing" and "can't limit memory and processes" in found["found"] and fix in found["fix"]
 
 
-@on_docker
 @needs_root
 def test_a_rootless_daemon_builds_for_its_user_and_the_walls_stand(
     lab: Lab, ordinary: User, rootless_daemon: Daemon
@@ -138,7 +135,6 @@ def test_a_rootless_daemon_builds_for_its_user_and_the_walls_stand(
     wait_for(lambda: rootless_daemon.containers() == [], 10, "the removal of the container")
 
 
-@on_docker
 @needs_root
 def test_a_rootless_daemon_of_somebody_else_is_refused(lab: Lab, ordinary: User, rootless_daemon: Daemon) -> None:
     project = on(rootless_daemon, lab.project(binary()))
@@ -147,7 +143,6 @@ def test_a_rootless_daemon_of_somebody_else_is_refused(lab: Lab, ordinary: User,
     assert f"the rootless Docker daemon belongs to uid {ordinary.uid}" in done.stderr
 
 
-@on_docker
 @needs_root
 def test_a_daemon_that_does_not_see_the_tree_is_refused(lab: Lab) -> None:
     with started(wrap=in_another_tree(f"mount -t tmpfs none '{lab.base}'")) as daemon:
@@ -158,7 +153,6 @@ def test_a_daemon_that_does_not_see_the_tree_is_refused(lab: Lab) -> None:
     assert "with another tree" in done.stderr and "--engine bubblewrap" in done.stderr
 
 
-@on_docker
 @needs_root
 def test_a_daemon_that_sees_another_tree_of_the_same_names_builds_nothing(lab: Lab) -> None:
     """Another machine's copy, say, or a container that shares a part of the tree."""
@@ -173,7 +167,6 @@ def test_a_daemon_that_sees_another_tree_of_the_same_names_builds_nothing(lab: L
     assert not list(project.target.glob("debug/app")) and not list(other.target.glob("debug/app"))
 
 
-@on_docker
 @needs_root
 def test_a_daemon_with_processes_of_its_own_is_refused(lab: Lab) -> None:
     """As in a container, or behind a tunnel: the number that it gives a container is another process's here."""

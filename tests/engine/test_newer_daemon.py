@@ -18,11 +18,11 @@ from tests.engine.crates import KITCHEN, KITCHEN_SAYS, scripted
 from tests.engine.test_daemon_faults import assert_the_next_build_works, assert_truthful, cut_short
 from tests.engine.test_daemon_kinds import caught, doctor, on
 from tests.engine.test_ending import asleep, assert_nothing_left, sleeper
-from tests.engines import on_docker
+from tests.engines import only
 from tests.harness import Lab, sandboxed, start
 from tests.newer_docker import NotToBeHad, programs
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, needs_root, on_docker]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, needs_root, only("docker", "its daemon is newer")]
 
 
 def newer() -> Path:

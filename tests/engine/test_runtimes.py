@@ -8,7 +8,9 @@ import signal
 
 import pytest
 
+from tests.daemons import needs_root
 from tests.engine.crates import KITCHEN, KITCHEN_SAYS, binary, library, scripted
+from tests.engines import only
 from tests.harness import Lab, Project, processes, sandboxed, start, wait_for
 from tests.runtimes import (
     ABSENT,
@@ -27,7 +29,7 @@ from tests.runtimes import (
 )  # fmt: skip
 
 __all__ = ["daemon"]
-pytestmark = [pytest.mark.engine, pytest.mark.skipif(os.geteuid() != 0, reason="only root starts a Docker daemon")]
+pytestmark = [pytest.mark.engine, only("docker", "it starts runtimes"), needs_root]
 
 needs_gvisor = pytest.mark.skipif(gvisor() is None, reason="runsc is not installed")
 UNRECORDED = (UNASKED, BARE, pytest.param(GVISOR, marks=needs_gvisor))

@@ -6,7 +6,6 @@ have what the plan asks for. CARGO_SANDBOX_TEST_WRITE=1 writes it anew, to be re
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.attack.arena import application, package
-from tests.harness import Lab, Project, User, me, ordinary_user, start, wait_for
+from tests.harness import Lab, Project, me, ordinary_user, start, wait_for
 from tests.walls.posture import Facts, Family, differences, family
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
@@ -100,13 +99,6 @@ def _live(project: Project, engine: str, removed: str = "") -> Iterator[tuple[Fa
             running.wait(60)
 
 
-def _member(user: User) -> User:
-    """The same user as one who may use the daemon; whoever runs the tests is what he is."""
-    group = os.stat("/var/run/docker.sock").st_gid
-    prefix = tuple(f"--groups={group}" if word == "--clear-groups" else word for word in user.prefix)
-    return dataclasses.replace(user, prefix=prefix)
-
-
 def _golden(engine: str) -> Path:
     return Path(__file__).parent / "golden" / f"posture-{engine}.json"
 
@@ -114,8 +106,6 @@ def _golden(engine: str) -> Path:
 @pytest.mark.parametrize("who", ["me", pytest.param("ordinary", marks=pytest.mark.user)])
 def test_the_live_container_is_as_planned_also_after_threads_and_children(lab: Lab, engine: str, who: str) -> None:
     user = me() if who == "me" else ordinary_user(lab)
-    if engine == "docker":
-        user = _member(user)
     with _live(lab.project(_workspace(), user=user), engine) as (before, after):
         found = {"before": before, "after": after}
     if who == "me" and os.environ.get("CARGO_SANDBOX_TEST_WRITE"):
