@@ -39,3 +39,7 @@ def test_a_wheel_made_from_the_source_archive_works_without_cargo(tmp_path: Path
     assert run(guard, "--version").startswith("cargo-sandbox-guard ")
     program = run("python", "-c", "from sandbox.plan import seccomp; print(seccomp.load().digest)")
     assert program.startswith("sha256:")
+    list_of_packages = run(
+        "python", "-c", "from sandbox import resources; print(resources.image('builder/packages.txt'))"
+    )
+    assert Path(list_of_packages.strip()).is_file() and list_of_packages.startswith(str(venv))
