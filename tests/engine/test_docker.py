@@ -48,7 +48,9 @@ def test_the_live_container_has_its_walls_and_nothing_stays_of_it(lab: Lab) -> N
     assert host["Memory"] == host["MemorySwap"] > 0 and host["PidsLimit"] > 0
     assert found["Config"]["User"] != "0:0" and not found["Config"]["Tty"]
     assert docker_leftovers.PLAN in found["Config"]["Labels"]
-    assert found["Config"]["Labels"][docker_leftovers.PLAN] == project.run().header["plan_digest"]
+    # The record is begun while the container is.
+    header = wait_for(lambda: project.run().header, 10, "the record's first file")
+    assert found["Config"]["Labels"][docker_leftovers.PLAN] == header["plan_digest"]
     first = found["State"]["Pid"]
     ours = {kind: os.readlink(f"/proc/self/ns/{kind}") for kind in ("net", "pid", "ipc", "uts", "mnt", "cgroup")}
     seen = 0
