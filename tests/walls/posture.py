@@ -67,7 +67,7 @@ class Family:
             "user map": _map(pid, "uid_map", self.plan["uid"]),
             "group map": _map(pid, "gid_map", self.plan["gid"]),
             "control group": self._control_group(pid),
-            "root": os.readlink(f"/proc/{pid}/root"),
+            "root": _if_open(lambda: os.readlink(f"/proc/{pid}/root")),
             "descriptors": _if_open(lambda: descriptors(pid, self.plan)),
             "interfaces": sorted(line.split(":")[0].strip() for line in _read(pid, "net/dev").splitlines()[2:]),
             "oom_score_adj": self._oom_score_adj(pid),

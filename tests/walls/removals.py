@@ -32,7 +32,7 @@ def removals(table: Iterable[Row], by_root: bool = IS_ROOT) -> tuple[Walls, ...]
     every = frozenset(wall for walls in found for wall in walls)
     unproven = [(row, walls - {wall}) for row, walls in sets for wall in walls if len(walls) > 1]
     nearly_all = [every - {one, other} for one in sorted(every) for other in sorted(every)]
-    choice = [*nearly_all, *(walls for _, walls in unproven)]
+    choice = [away for away in (*nearly_all, *(walls for _, walls in unproven)) if _adds_up(away)]
 
     def proves(away: Walls, row: Row, walls: Walls) -> bool:
         return walls <= away and not row.open_without(away)
@@ -43,6 +43,12 @@ def removals(table: Iterable[Row], by_root: bool = IS_ROOT) -> tuple[Walls, ...]
     while left := missing():
         found.add(max(choice, key=lambda away: sum(proves(away, *pair) for pair in left)))
     return tuple(sorted(found, key=lambda walls: (len(walls), sorted(walls))))
+
+
+def _adds_up(away: Walls) -> bool:
+    """Whether no wall of these is back because another one is away: the guard's word outweighs the outer filter, but
+    without the inner filter nobody asks for it."""
+    return not (away >= {"deny", "inner"} and "outer" not in away)
 
 
 def named(walls: Walls, table: Iterable[Row]) -> str:

@@ -51,7 +51,7 @@ def test_on_the_bare_host_the_tries_get_through(tried: Trials) -> None:
 
 _ROOT_ONLY = () if os.geteuid() == 0 else (
     "unshare-user", "clone-user", "clone3-user", "perf", "write-kernel-setting", "write-core-pattern", "write-sysrq",
-    "write-sys", "write-toolchain", "limit-core", "ptrace", "signal-first", "key", "netlink-xfrm",
+    "write-sys", "write-root", "write-toolchain", "limit-core", "ptrace", "signal-first", "key", "netlink-xfrm",
 )  # fmt: skip
 
 
