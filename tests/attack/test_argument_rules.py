@@ -9,6 +9,7 @@ import pytest
 
 from tests.attack.arena import Arena
 from tests.attack.kernel_calls import numbers
+from tests.engines import core
 from tests.unit.seccomp import golden
 from tests.unit.seccomp import simulator as sim
 
@@ -53,6 +54,7 @@ def acts(rows: list[golden.Row]) -> dict[str, tuple[str, ...]]:
     }
 
 
+@core
 @pytest.mark.parametrize("level", ["standard", "strict"])
 def test_each_argument_rule_refuses_and_records_its_values_and_lets_their_neighbours_pass(
     arena: Arena, level: str

@@ -19,6 +19,7 @@ from tests.attack.arena import (
     outcomes,
     tag,
 )
+from tests.engines import core
 from tests.harness import Lab, Project, guard_binary, processes, wait_for
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
@@ -37,6 +38,7 @@ def units_before_and_after(found: Attack) -> set[tuple[str, str]]:
     return {(unit["role"], unit.get("package", "")) for unit in found.run.units()}
 
 
+@core
 def test_a_script_that_runs_the_guard_with_a_forged_environment_stays_in_its_own_unit(arena: Arena) -> None:
     arena.attack(script={"warm": ("ids",)}, macro={"warm": ("ids",)})
     count = str(len(FORGED))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.attack.arena import acts_file, application, build, outcomes, workspace
+from tests.engines import core
 from tests.harness import Lab, Project, guard_binary
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
@@ -27,6 +28,7 @@ def tells(project: Project, *directives: str) -> None:
     project.write({"csbench-consumer/build.rs": f"fn main() {{\n{out}{file}{lines}}}\n"})
 
 
+@core
 def test_a_library_named_like_a_flag_gives_a_compile_no_right_to_write(talker: Project) -> None:
     """`-l` takes the next word whatever it is: for the compiler a name, for a careless reader an output folder."""
     tells(talker, f"rustc-link-lib=-o{talker.target}")

@@ -9,6 +9,7 @@ import pytest
 from sandbox.plan.secrets import DECOYS, RC_FILES
 from tests.attack.arena import Acts, Arena, Attack
 from tests.attack.kernel_calls import numbers
+from tests.engines import core
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
 
@@ -73,6 +74,7 @@ def found_by(found: Attack, package: str, goals: Mapping[str, str]) -> set[str]:
     return {name for name, path in goals.items() if path in subjects}
 
 
+@core
 @pytest.mark.parametrize("ways", [BY_LINKS, BY_DESCRIPTORS], ids=["links", "descriptors"])
 def test_every_detour_to_a_decoy_is_charged_to_the_crate_that_took_it(
     arena: Arena, ways: Mapping[str, Sequence[str]]

@@ -10,6 +10,7 @@ import pytest
 from sandbox.trace.events import raw
 from tests.attack.arena import Attack, actor_script, actor_source, acts_file, application, build, outcomes
 from tests.attack.kernel_calls import CALLS, numbers
+from tests.engines import core
 from tests.harness import Lab, Project, guard_binary, processes
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
@@ -163,6 +164,7 @@ def test_cargos_own_failure_keeps_its_code_when_findings_are_tolerated(pair: Pro
     assert build(pair, guard_binary(), *BUILD, options=REPORT).code == 120
 
 
+@core
 def test_a_violation_stops_the_build_at_once_and_nothing_is_left_running(pair: Project) -> None:
     warm = build(pair, guard_binary(), *BUILD)
     assert warm.code == 0, warm.shown

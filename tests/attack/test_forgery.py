@@ -9,6 +9,7 @@ import pytest
 from tests.attack.arena import Acts, Arena, Attack, actor_script, actor_source, acts_file, application, build, tag
 from tests.attack.kernel_calls import numbers
 from tests.attack.test_attribution import CSBX, FORGED, GUARD, REPORT, shell
+from tests.engines import core
 from tests.harness import Lab, Project, guard_binary, processes, wait_for
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
@@ -39,6 +40,7 @@ def end_of(found: Attack, role: str, package: str) -> dict[str, Any]:
     return dict(end)
 
 
+@core
 def test_a_made_up_report_of_a_script_or_a_macro_is_not_believed(arena: Arena) -> None:
     acts = {**reports(), "later": ("read", "/etc/csbench-later")}
     found = arena.attack(script=acts, macro=acts)

@@ -13,6 +13,7 @@ import pytest
 from tests.attack import listeners
 from tests.attack.arena import Acts, Arena, workspace
 from tests.attack.kernel_calls import numbers
+from tests.engines import core
 from tests.harness import Lab, sysroot
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
@@ -167,6 +168,7 @@ def furnished(request: pytest.FixtureRequest) -> Iterator[Arena]:
     arena.project.remove(".git", ".cargo")
 
 
+@core
 @pytest.mark.parametrize("furnished", ["arena"], indirect=True)
 def test_no_write_act_of_a_script_or_of_a_macro_changes_anything_that_is_not_its_own(furnished: Arena) -> None:
     arena = furnished
@@ -286,6 +288,7 @@ def test_without_read_only_mounts_landlock_still_holds_and_without_both_sources_
     build.write_text(build.read_text().removesuffix("// csbench"))
 
 
+@core
 def test_files_of_the_host_that_no_build_needs_are_not_there(arena: Arena, weak: Arena) -> None:
     home = arena.project.home
     other = home.parent / "somebody"

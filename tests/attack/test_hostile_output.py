@@ -15,6 +15,7 @@ import pytest
 from tests.attack.arena import CRATES
 from tests.attack.test_host_files import picture
 from tests.attack.watched import Watch
+from tests.engines import core
 from tests.harness import Done, Lab, Project, sandboxed
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
@@ -136,6 +137,7 @@ def test_folders_that_are_swapped_for_links_while_we_look_lead_nobody_outside(li
     assert picture(litter.outside) == before
 
 
+@core
 def test_one_of_everything_in_a_script_s_folder_is_taken_and_can_be_removed(litter: Litter) -> None:
     (litter.project.dir / "script-acts").touch()
     done = litter.build("build")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.attack.arena import manifest
+from tests.engines import core
 from tests.harness import Done, Lab, Project, has_rustup, host_triple, plain, sandboxed, sysroot
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
@@ -224,6 +225,7 @@ def test_no_planted_program_runs_on_the_host_or_in_resolve(trap: Trap, verb: str
     assert all(event["unit"] != "u0" for event in done.run.events("exec") if str(event["path"]).startswith(planted))
 
 
+@core
 def test_a_compiler_that_the_tree_names_does_not_answer_on_the_host_or_in_resolve(lab: Lab, marks: Path) -> None:
     trap = tree(lab, "named-rustc", marks, settings="")
     trap.project.write({".cargo/config.toml": f'[build]\nrustc = "{trap.project.dir}/bin/evil-rustc"\n'})
@@ -285,6 +287,7 @@ def _role_pids(done: Done) -> set[int]:
     return {unit["pid"] for unit in done.units() if unit["role"] in ("rustc", "script", "rustdoc", "probe")}
 
 
+@core
 def test_places_that_the_tree_may_not_open_are_refused(lab: Lab, marks: Path) -> None:
     """Dependencies, overrides and target dirs of a hostile tree that would show or open the user's own folders."""
     cases: dict[str, tuple[str, str]] = {

@@ -10,10 +10,12 @@ import pytest
 
 from tests.attack.arena import Arena
 from tests.attack.kernel_calls import CALLS, numbers
+from tests.engines import core
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
 
 
+@core
 def test_each_call_that_no_build_needs_is_refused_and_recorded_with_its_unit(arena: Arena) -> None:
     acts = {"file": ("put", "{out}/setuid", "x")} | {name: call.act() for name, call in CALLS.items()}
     fchmod = ("fchmod", str(numbers()["fchmod"]), "4755", "{out}/setuid")
@@ -100,6 +102,7 @@ def test_strict_refuses_and_records_what_standard_lets_pass(arena: Arena) -> Non
     )
 
 
+@core
 def test_other_entries_into_the_kernel_are_closed_and_their_use_is_recorded(
     arena: Arena, weak: Arena, engine: str
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from sandbox.run import test_hooks as hooks
 from tests.attack.arena import Arena, Attack, actor_script, actor_source, acts_file, application, build
-from tests.engines import once
+from tests.engines import core, once
 from tests.harness import ROOT, Lab, Project, guard_binary, processes, sandboxed
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
@@ -43,6 +43,7 @@ LIMITS = {
 }
 
 
+@core
 @pytest.mark.parametrize("what", LIMITS)
 def test_a_limit_ends_the_build_and_says_which(greedy: Project, what: str) -> None:
     options, words, told = LIMITS[what]
@@ -64,6 +65,7 @@ def test_without_limits_the_same_acts_end_well(greedy: Project) -> None:
     assert done.code == 0 and not done.run.findings(), done.shown
 
 
+@core
 def test_scratch_space_has_an_end(greedy: Project) -> None:
     give(greedy, "fill", "run", "/bin/sh", "-c", "head -c 40M /dev/zero > $TMPDIR/fill; rm -f $TMPDIR/fill")
     done = build(greedy, guard_binary(), "build", options=("--tmp-size", "16M"))

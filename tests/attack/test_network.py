@@ -6,6 +6,7 @@ import pytest
 
 from tests.attack import listeners
 from tests.attack.arena import Acts, Arena
+from tests.engines import core
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
 
@@ -33,6 +34,7 @@ def elsewhere() -> Acts:
     return {name: (name.partition("-")[0].rstrip("6"), address) for name, (address, _) in ELSEWHERE.items()}
 
 
+@core
 def test_every_way_out_is_refused_and_recorded_with_its_address_and_crate(arena: Arena) -> None:
     found = arena.attack(script=elsewhere(), macro={"macro-tcp": ("tcp", "203.0.113.1:80")})
     assert found.done.code == 0, found.done.shown
@@ -87,6 +89,7 @@ def test_a_name_that_is_looked_up_is_recorded_by_name_and_not_answered(arena: Ar
     assert {"csbench-resolve.invalid", "csbench-query.invalid", "csbench-local.invalid"} <= subjects
 
 
+@core
 def test_the_hosts_own_listeners_are_out_of_reach_and_in_reach_once_the_namespace_is_shared(
     arena: Arena, weak: Arena
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.attack.arena import Acts, Arena, Attack, tag
 from tests.attack.kernel_calls import numbers
+from tests.engines import core
 from tests.harness import processes, wait_for
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
@@ -42,6 +43,7 @@ def shots() -> Acts:
     return acts | {"everybody": ("kill", "-1", SIGUSR1), "group": ("kill", "0", SIGUSR1)}
 
 
+@core
 def test_nobody_outside_the_unit_can_be_killed_and_each_try_is_recorded(arena: Arena) -> None:
     macro = {f"m-{name}": ("kill", who, SIGKILL) for name, who in TARGETS.items() if name != "neighbour"}
     found = arena.attack(script=shots() | THEN, macro=macro, neighbour=BESIDE, verb=("build", "-j4"))
@@ -105,6 +107,7 @@ def looks() -> Acts:
     return acts
 
 
+@core
 def test_no_other_process_can_be_read_or_traced(arena: Arena) -> None:
     macro = {f"m-{name}": words for name, words in looks().items() if not name.startswith("neighbour")}
     found = arena.attack(script=looks() | THEN, macro=macro, neighbour=BESIDE, verb=("build", "-j4"))
@@ -148,6 +151,7 @@ def limits() -> Acts:
     return acts
 
 
+@core
 def test_no_other_process_can_be_starved(arena: Arena) -> None:
     found = arena.attack(script=limits() | {"own": ("call", number("prlimit64"), "0", "7", "0", "buf")}, macro=limits())
     assert found.done.code == 0, found.done.shown
@@ -183,6 +187,7 @@ def survivors(word: str) -> Acts:
     return {"daemon": ("daemon", word, "trap '' TERM HUP; sleep 2.9"), "plain": ("daemon", f"{word}-2", "sleep 2.8")}
 
 
+@core
 def test_what_a_script_or_a_macro_leaves_behind_is_found_recorded_and_ended(arena: Arena) -> None:
     words = {"script": tag("csbench-daemon-s"), "rustc": tag("csbench-daemon-m")}
     found = arena.attack(script=survivors(words["script"]), macro=survivors(words["rustc"]))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.attack.arena import Arena, Attack, actor_script, actor_source, acts_file, application, build, workspace
+from tests.engines import core
 from tests.harness import Lab, Project, guard_binary
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
@@ -25,6 +26,7 @@ def victim(arena: Arena) -> Path:
     return next(deps(arena).glob("libcsbench_victim-*.rlib"))
 
 
+@core
 def test_a_macro_that_changes_another_crates_output_is_found_by_record_and_by_seal(arena: Arena) -> None:
     found = arena.attack(macro={"change": ("append", RLIB, "csbench")})
     assert found.macro["change"] == "ok", "all compilers share that folder; no wall can tell their files apart"
@@ -122,6 +124,7 @@ def test_nobody_writes_into_another_members_incremental_cache(lab: Lab, breakabl
     assert fallen.macro["change"] == "ok" and inner.read_bytes() != content
 
 
+@core
 def test_a_build_dir_that_something_else_touched_is_noticed_and_built_again(arena: Arena) -> None:
     arena.attack()
     quiet = arena.attack()
@@ -194,6 +197,7 @@ def run(project: Project, *options: str) -> Attack:
     return Attack(build(project, guard_binary(), "build", options=(*REPORT, *options)))
 
 
+@core
 def test_a_second_fresh_build_gives_the_same_verdict_until_the_unit_is_fixed(offender: Project) -> None:
     with_acts(offender, "web\ttcp\t192.0.2.1:80", f"key\tread\t{offender.home}/.ssh/id_ed25519")
     first = run(offender)

@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.plan.secrets import DECOYS, RC_FILES
 from tests.attack.arena import Acts, Arena, workspace
+from tests.engines import core
 from tests.harness import Lab, Project, guard_binary, sandboxed
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
@@ -89,6 +90,7 @@ def _planted(arena: Arena) -> Arena:
     return arena
 
 
+@core
 def test_decoys_stand_where_the_secrets_are_and_no_canary_gets_in_or_into_the_record(planted: Arena) -> None:
     project = planted.project
     try:
@@ -117,6 +119,7 @@ def test_decoys_stand_where_the_secrets_are_and_no_canary_gets_in_or_into_the_re
     assert CANARY not in found.done.stdout + found.done.stderr
 
 
+@core
 def test_each_touch_of_a_decoy_is_found_and_reading_a_shells_start_file_is_not(planted: Arena) -> None:
     project = planted.project
     reads = {f"decoy-{number}": ("read", f"{project.home}/{path}") for number, (path, _) in enumerate(DECOYS)}

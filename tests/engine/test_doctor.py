@@ -13,7 +13,7 @@ import pytest
 
 import sandbox.doctor
 from tests.engine.crates import binary
-from tests.engines import once, only
+from tests.engines import core, once, only
 from tests.harness import Done, Lab, Project, User, sandboxed
 
 pytestmark = pytest.mark.engine
@@ -103,6 +103,7 @@ def test_nothing_of_the_tree_has_a_say(lab: Lab) -> None:
     assert not (project.dir / "ran").exists() and not (project.dir.parent / "ran").exists()
 
 
+@core
 def test_the_tier_stands_in_every_record_and_in_the_last_line_when_it_is_not_standard(lab: Lab) -> None:
     project = lab.project(binary())
     tier = doctor(project)[1]["tier"]

@@ -13,7 +13,7 @@ import pytest
 
 from sandbox.plan.model import Limits
 from tests.engine.crates import scripted
-from tests.engines import containers_of, members, only
+from tests.engines import containers_of, core, members, only
 from tests.harness import Lab, Project, Run, Running, _command, plain, processes, sandboxed, start, wait_for
 from tests.users import me, with_mounts
 
@@ -82,6 +82,7 @@ def small(project: Project, folder: Path, options: str) -> Project:
     return dataclasses.replace(project, user=with_mounts(me(), script))
 
 
+@core
 @only("bubblewrap", "a daemon does not see the file system that the test makes for itself")
 def test_a_full_disk_fails_the_build_as_it_fails_cargo_and_the_next_one_works(lab: Lab) -> None:
     project = lab.project(scripted(_FILLS))
@@ -93,6 +94,7 @@ def test_a_full_disk_fails_the_build_as_it_fails_cargo_and_the_next_one_works(la
     assert sandboxed(project, "build").code == 0
 
 
+@core
 def test_a_record_that_finds_no_room_is_incomplete_and_says_so(lab: Lab) -> None:
     project = lab.project(scripted(_TALKS))
     assert plain(project, "generate-lockfile").code == 0
@@ -108,6 +110,7 @@ def test_a_record_that_finds_no_room_is_incomplete_and_says_so(lab: Lab) -> None
     assert again.code == 0 and again.run.result["verdict"] == "clean", again.shown
 
 
+@core
 @only("bubblewrap", "a daemon does not see the file system that the test makes for itself")
 def test_a_storm_of_files_ends_the_build_before_the_disk_has_none_left(lab: Lab) -> None:
     project = lab.project(scripted(_STORM))
@@ -118,6 +121,7 @@ def test_a_storm_of_files_ends_the_build_before_the_disk_has_none_left(lab: Lab)
     assert done.run.result["stopped"] and done.run.result["verdict"] != "violation"
 
 
+@core
 def test_a_fork_bomb_is_bounded_and_ended(lab: Lab, engine: str) -> None:
     """Also for root, for whom the kernel's own limit does not hold."""
     project = lab.project(scripted(_FORKS))
@@ -141,6 +145,7 @@ def test_a_fork_bomb_is_bounded_and_ended(lab: Lab, engine: str) -> None:
     assert again.code == 0 and again.run.result["verdict"] == "clean", again.shown
 
 
+@core
 def test_a_script_that_stops_itself_is_ended_by_the_time_limit(lab: Lab) -> None:
     project = lab.project(scripted(_STOPS))
     done = sandboxed(project, "build", options=["--time-limit", "2s"], timeout=60)
@@ -149,6 +154,7 @@ def test_a_script_that_stops_itself_is_ended_by_the_time_limit(lab: Lab) -> None
     wait_for(lambda: not processes(str(project.dir)), 5, "the end of the stopped script")
 
 
+@core
 def test_a_clock_that_is_set_back_makes_the_record_incomplete(lab: Lab) -> None:
     """Which files changed is told by their times; so an hour that comes twice leaves a hole."""
     project = lab.project(scripted("fn main() {}"))
@@ -171,6 +177,7 @@ runpy.run_module("sandbox", run_name="__main__")
 """
 
 
+@core
 @pytest.mark.parametrize("fate", ["time", "kill"])
 def test_a_container_that_stands_still_as_a_whole_leaves_nothing(lab: Lab, engine: str, fate: str) -> None:
     """Guard, cargo and all: the limit still holds, and a killed orchestrator takes stopped processes along, or the next

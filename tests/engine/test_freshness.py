@@ -8,6 +8,7 @@ import re
 import pytest
 
 from tests.engine.crates import KITCHEN, KITCHEN_SAYS, PAIR, binary, scripted
+from tests.engines import core
 from tests.harness import Lab, plain, sandboxed, start
 
 pytestmark = pytest.mark.engine
@@ -62,6 +63,7 @@ def test_a_removed_target_dir_or_build_dir_is_built_again_and_clean(lab: Lab) ->
     assert sorted(sandboxed(project, "build").run.built()) == first
 
 
+@core
 def test_a_second_run_says_how_many_units_are_fresh(lab: Lab) -> None:
     project = lab.project(KITCHEN)
     assert sandboxed(project, "build").code == 0

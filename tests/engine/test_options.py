@@ -11,7 +11,7 @@ import pytest
 
 from tests.engine.compare import BUILD_DIR, same, words
 from tests.engine.crates import KITCHEN, PAIR, binary, library, manifest, scripted
-from tests.engines import once
+from tests.engines import core, once
 from tests.harness import Lab, has_rustup, host_triple, plain, sandboxed, sysroot
 
 pytestmark = pytest.mark.engine
@@ -202,6 +202,7 @@ def test_a_project_may_be_entered_through_a_link(lab: Lab) -> None:
     assert direct.run.built() == [], direct.shown
 
 
+@core
 def test_a_project_below_tmp_is_built_there(lab: Lab, tmp_path: Path) -> None:
     project = lab.project({})
     place = Path(os.path.realpath("/tmp"), f"cargo-sandbox-test-{os.getpid()}")

@@ -8,6 +8,7 @@ import pytest
 
 from tests.engine.compare import same, words
 from tests.engine.crates import binary, scripted
+from tests.engines import core
 from tests.harness import Lab, plain, sandboxed, terminal
 
 pytestmark = pytest.mark.engine
@@ -115,6 +116,7 @@ def test_never_any_colour_when_it_is_not_wanted(lab: Lab) -> None:
     assert b"\x1b[1m" not in sandboxed(project, "build", env={"CARGO_TERM_COLOR": "never"}, tty=True).out
 
 
+@core
 def test_a_program_has_the_terminal_to_itself(lab: Lab) -> None:
     main = """\
 use std::{io::{stdin, stdout, stderr, IsTerminal}, process::{Command, Stdio}};

@@ -11,6 +11,7 @@ import pytest
 
 from tests.engine.compare import same
 from tests.engine.crates import binary, library
+from tests.engines import core
 from tests.harness import Lab, sandboxed, start
 
 pytestmark = pytest.mark.engine
@@ -35,6 +36,7 @@ fn main() {
     assert same(project, "run", "word", "--release", cwd="sub").code == 7
 
 
+@core
 def test_input_reaches_the_program_byte_for_byte(lab: Lab) -> None:
     project = lab.project(binary(main=ECHO))
     data = random.Random(1).randbytes(3_000_000) + b"\0\xff\xfe end"

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from tests.engine.crates import KITCHEN, binary, scripted
+from tests.engines import core
 from tests.harness import Lab, sandboxed
 
 pytestmark = pytest.mark.engine
@@ -86,6 +87,7 @@ def test_a_record_holds_plan_events_units_output_result_and_versions(lab: Lab) -
     assert (run.path.stat().st_mode & 0o777) == 0o700
 
 
+@core
 def test_a_finding_is_reported_again_and_explained(lab: Lab) -> None:
     script = (
         'fn main() { let home = std::env::var("HOME").unwrap();'

@@ -9,6 +9,7 @@ import pytest
 from sandbox.trace.events import raw
 from tests.engine.compare import same
 from tests.engine.crates import KITCHEN, binary, manifest, scripted
+from tests.engines import core
 from tests.harness import Lab, Run, sandboxed
 
 pytestmark = pytest.mark.engine
@@ -19,6 +20,7 @@ def programs(run: Run, unit: str) -> set[str]:
     return {str(event["path"]).rpartition("/")[2] for event in run.events("exec", unit)}
 
 
+@core
 def test_each_act_of_a_build_is_charged_to_its_unit(lab: Lab) -> None:
     done = sandboxed(lab.project(KITCHEN), "run", "-j2")
     run = done.run

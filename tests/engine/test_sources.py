@@ -16,7 +16,7 @@ import pytest
 from tests.engine.compare import same
 from tests.engine.crates import PAIR, binary, library, manifest
 from tests.engine.registry import package, registry
-from tests.engines import only
+from tests.engines import core, only
 from tests.harness import Lab, Project, plain, sandboxed, wait_for
 
 pytestmark = pytest.mark.engine
@@ -131,6 +131,7 @@ def test_vendored_sources_take_the_place_of_the_registry(lab: Lab) -> None:
     assert not project.path("~/.cargo/registry/src").exists()
 
 
+@core
 def test_a_package_of_a_registry_is_fetched_once_and_locked_as_by_cargo(lab: Lab) -> None:
     with registry({("tiny", "1.2.3"): package("tiny", "1.2.3", TINY)}) as (url, asked):
         source = f'[source.crates-io]\nreplace-with = "here"\n[source.here]\nregistry = "sparse+{url}"\n'

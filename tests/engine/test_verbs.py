@@ -9,11 +9,13 @@ import pytest
 
 from tests.engine.compare import same
 from tests.engine.crates import KITCHEN, KITCHEN_SAYS, binary, library
+from tests.engines import core
 from tests.harness import ROOT, Lab, guard_binary, plain, sandboxed
 
 pytestmark = pytest.mark.engine
 
 
+@core
 def test_a_workspace_with_all_that_builds_do_is_built_as_by_cargo_and_stays_fresh(lab: Lab) -> None:
     project = lab.project(KITCHEN)
     done = same(project, "run", "-j1", fresh_after=True)
@@ -22,6 +24,7 @@ def test_a_workspace_with_all_that_builds_do_is_built_as_by_cargo_and_stays_fres
     assert (project.target / "debug/app").exists()
 
 
+@core
 def test_a_clean_build_ends_with_one_line_and_only_that_is_not_cargos(lab: Lab, engine: str) -> None:
     done = sandboxed(lab.project(KITCHEN), "build")
     assert done.code == 0, done.shown
@@ -31,6 +34,7 @@ def test_a_clean_build_ends_with_one_line_and_only_that_is_not_cargos(lab: Lab, 
     assert last.endswith(f"· run {done.run_id}")
 
 
+@core
 @pytest.mark.parametrize("verb", ["build", "check", "doc", "clippy"])
 def test_a_verb_that_builds_gives_the_same_and_stays_fresh(lab: Lab, verb: str) -> None:
     done = same(lab.project(library()), verb, fresh_after=True)
@@ -42,6 +46,7 @@ def test_run_gives_the_same_and_stays_fresh(lab: Lab) -> None:
     assert same(lab.project(binary()), "run", fresh_after=True).out == b"hello\n"
 
 
+@core
 def test_test_runs_unit_tests_test_files_examples_and_doc_tests(lab: Lab) -> None:
     # Doc tests are compiled anew each time, by cargo's rule.
     done = same(lab.project(library()), "test", "-j1", fresh_after=True, each_time=("rustdoc lib",))
@@ -49,6 +54,7 @@ def test_test_runs_unit_tests_test_files_examples_and_doc_tests(lab: Lab) -> Non
     assert [unit["role"] for unit in done.units() if unit["role"] == "program"] == ["program"] * 2
 
 
+@core
 def test_bench_runs_the_benches(lab: Lab) -> None:
     files = library(more="\n[[bench]]\nname = 'speed'\nharness = false\n")
     files["benches/speed.rs"] = 'fn main() { println!("{} is fast", lib::add(1, 1)); }\n'
@@ -95,6 +101,7 @@ def test_cargos_own_help_is_printed_and_nothing_is_built(lab: Lab) -> None:
     assert not (project.target / "debug").exists()
 
 
+@core
 def test_a_compile_error_is_cargos_with_its_exit_code(lab: Lab) -> None:
     done = same(lab.project(binary(main="fn main() { missing() }")), "build")
     assert done.code == 101
