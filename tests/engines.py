@@ -15,6 +15,7 @@ combinations: at least one test of each wall, verb, ending and fault.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -22,10 +23,11 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+import docker
 import psutil
 import pytest
 
-from sandbox.engine import docker_leftovers
+from sandbox.engine import docker_image, docker_leftovers
 
 ENGINES = ("bubblewrap", "docker")
 USERS = ("root", "ordinary")
@@ -119,6 +121,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section(f"left out as {user()}, with --engines {config.getoption('engines')}")
         for reason, count in sorted(left.items()):
             terminalreporter.line(f"{count:4} {reason}")
+
+
+def remove_images(base: Path, since: float) -> None:
+    """Remove the images that were made since a time for plans with mount points below a folder."""
+    client = docker.from_env()
+    for image in client.api.images(name=docker_image.REPOSITORY):
+        made = image["Created"] >= int(since)
+        if made and str(base)[1:].encode() in b"".join(client.api.get_image(image["Id"])):
+            with contextlib.suppress(docker.errors.APIError):  # a test that failed may have left a container
+                client.api.remove_image(image["Id"], force=True)
+    client.close()
 
 
 def members(pid: int, engine: str) -> list[psutil.Process]:

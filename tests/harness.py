@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +31,7 @@ from typing import Any
 from sandbox.plan.facts import BUILDER
 from sandbox.trace.reader import RunReader
 from sandbox.trace.store import RunStore
+from tests.engines import remove_images
 from tests.screen import Terminal
 from tests.users import User, daemons_group, me, ordinary
 
@@ -38,6 +41,7 @@ BUILDERS = ("rustc", "script", "rustdoc")
 """Roles of the units that a fresh build does not run again."""
 
 _KEEP = 16 << 20
+_RESTING = 8
 
 
 @dataclass(slots=True)
@@ -49,8 +53,10 @@ class Lab:
 
     base: Path
     engine: str = "auto"
-    numbers: Iterator[int] = field(default_factory=lambda: iter(range(10**9)))
+    numbers: Iterator[int] = field(default_factory=itertools.count)
     made: list[Project] = field(default_factory=list)
+    free: deque[Path] = field(default_factory=deque)
+    """Homes that were used and are gone. Each path costs the Docker engine an image or two of its own."""
 
     @property
     def cache(self) -> Path:
@@ -58,7 +64,7 @@ class Lab:
 
     def project(self, files: Mapping[str, str | bytes], name: str = "ws", user: User | None = None) -> Project:
         """A new project in a home of its own. An executable file's path ends with `*`, which is taken off."""
-        home = self.base / f"h{next(self.numbers)}"
+        home = self.free.popleft() if len(self.free) > _RESTING else self.base / f"h{next(self.numbers)}"
         made = Project(self, home, home / name, user or me())
         made.dir.mkdir(parents=True)
         made.write(files)
@@ -72,6 +78,7 @@ class Lab:
         for project in made:
             self.made.remove(project)
             remove_tree(project.home)
+            self.free.append(project.home)
 
 
 @dataclass(slots=True)
@@ -503,9 +510,12 @@ def session(engine: str = "auto") -> Iterator[Lab]:
     top.mkdir(parents=True, exist_ok=True)
     base = Path(tempfile.mkdtemp(dir=top.resolve()))
     base.chmod(0o755)
+    began = time.time()
     try:
         yield Lab(base, engine)
     finally:
+        if engine == "docker":
+            remove_images(base, began)
         if os.environ.get("CARGO_SANDBOX_TEST_KEEP"):
             print(f"kept: {base}", file=sys.stderr)
         else:
