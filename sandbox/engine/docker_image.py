@@ -6,6 +6,7 @@ the user's, or `builder`, which `sandbox.builder` makes.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import sys
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from docker.api.client import APIClient
 
 REPOSITORY = "cargo-sandbox-host"
+MOST_KEPT = 40
+"""Images of the kind `host` that stay in a daemon; each is a few kilobytes."""
 BUILDER_WORD = "builder"
 """What `--image` calls our own pinned image."""
 
@@ -113,6 +116,14 @@ def _how() -> str:
 
 
 def make(api: APIClient, archive: bytes) -> None:
-    """Import the image. Raises the SDK's errors."""
+    """Import the image, and remove all of its kind but the newest `MOST_KEPT`: each place that is built at has one of
+    its own, and one that is missed is made again. Raises the SDK's errors."""
+    from docker.errors import APIError
+
     repository, _, tag = name(archive).partition(":")
     api.import_image_from_data(archive, repository=repository, tag=tag, changes=[f"LABEL {KIND_LABEL}=host"])
+    made = sorted(api.images(name=repository), key=lambda image: int(image["Created"]), reverse=True)
+    for image in made[MOST_KEPT:]:
+        # One that a container uses stays.
+        with contextlib.suppress(APIError):
+            api.remove_image(image["Id"])

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, cast
 
 import pytest
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 
 from sandbox import resources
+from sandbox.engine import docker_image
 from sandbox.engine.docker_image import BUILDER, KIND_LABEL, MANIFEST_LABEL, Image, find
 from sandbox.errors import ImageError, SetupError
 
@@ -67,3 +68,30 @@ def test_another_image_that_is_not_there_is_named_and_never_pulled() -> None:
 def test_an_image_with_volumes_is_refused(reference: str) -> None:
     with pytest.raises(SetupError, match="declares volumes: /data"):
         look(reference, {f"{BUILDER}:latest": OURS}, Volumes={"/data": {}})
+
+
+class Crowded:
+    """One with many images of the kind `host`, of which a container uses the oldest."""
+
+    def __init__(self, count: int) -> None:
+        self.made = [{"Id": f"sha256:{number}", "Created": number} for number in range(count)]
+
+    def import_image_from_data(self, data: bytes, **_: Any) -> None:
+        self.made.insert(0, {"Id": "sha256:new", "Created": 10**9})
+
+    def images(self, name: str) -> list[dict[str, Any]]:
+        assert name == docker_image.REPOSITORY
+        return list(self.made)
+
+    def remove_image(self, identity: str) -> None:
+        if identity == "sha256:0":
+            raise APIError("a container uses it")
+        self.made = [image for image in self.made if image["Id"] != identity]
+
+
+def test_of_the_images_for_places_that_were_built_at_only_the_newest_and_the_used_ones_stay() -> None:
+    daemon = Crowded(docker_image.MOST_KEPT + 5)
+    docker_image.make(cast(Any, daemon), b"an archive")
+    left = [image["Id"] for image in daemon.made]
+    assert len(left) == docker_image.MOST_KEPT + 1
+    assert left[0] == "sha256:new" and {"sha256:0", "sha256:6"} <= set(left) and "sha256:5" not in left
