@@ -207,6 +207,8 @@ def test_no_write_act_of_a_script_or_of_a_macro_changes_anything_that_is_not_its
                 and "glob:" not in path
                 and "{" not in path
                 and words[0] != "call"
+                # In a container of Docker's, runc's own threads have had number 2 before cargo was there.
+                and (name, told[prefix + name]) != ("oom-of-cargo", "ENOENT")
             ):
                 assert path in tried, f"{prefix}{name}: {path}"
     assert "CS0103" in found.codes("csbench-script") and "CS0103" in found.codes("csbench-consumer")
@@ -241,7 +243,7 @@ def test_a_workspace_in_the_scratch_folder_has_the_same_walls(lab: Lab, arena: A
         assert {name: text for name, text in told.items() if text not in REFUSED} == {}
 
 
-def test_without_landlock_the_mounts_still_hold_but_other_units_outputs_fall(weak: Arena) -> None:
+def test_without_landlock_the_mounts_still_hold_but_other_units_outputs_fall(weak: Arena, engine: str) -> None:
     acts = {"mine": ("put", "{out}/mine.rs", "x"), **on_sources(weak), **on_outputs(weak)}
     gone = ("rlib-truncate", "rlib-unlink", "rlib-rename", "rlib-replace", "rlib-exchange")
     kept = [name for name in acts if name not in gone]
@@ -250,7 +252,9 @@ def test_without_landlock_the_mounts_still_hold_but_other_units_outputs_fall(wea
         assert found.script[name] in REFUSED, name
     assert not (weak.project.home / ".cargo/config.toml").exists()
     fallen = {name for name in on_outputs(weak) if name in kept and found.script[name].startswith("ok")}
-    assert fallen == {name for name in on_outputs(weak) if name in kept} - {"rlib-mmap"}
+    # Root's build under Docker is another user's, and the token in the build dir is root's own.
+    held = {"rlib-mmap", "token"} if engine == "docker" and weak.project.user.is_root else {"rlib-mmap"}
+    assert fallen == {name for name in on_outputs(weak) if name in kept} - held
 
 
 def test_without_its_stand_in_a_script_is_not_confined_at_all(weak: Arena) -> None:
