@@ -27,6 +27,7 @@ class Settings:
     process_limit: int | None = None
     min_free_disk: int | None = None
     tmp_size: int | None = None
+    cpu_limit: float = 0.0
     seccomp: str = "standard"
     require_complete: bool = False
     strict: bool = False
@@ -81,6 +82,13 @@ def _seconds(text: str) -> float:
     if not 0 <= value < 1e9:
         raise UsageError(f"{text!r} is not a time", hint="write seconds, or 90s, 15m, 2h; 0 means no limit")
     return value
+
+
+def _cpus(text: str) -> float:
+    whole, _, part = text.partition(".")
+    if not (whole + part).isdecimal() or not text.isascii() or len(text) > 8 or 0 < float(text) < 0.01:
+        raise UsageError(f"{text!r} is not a number of processors", hint="write 2 or 1.5, at least 0.01; 0: no limit")
+    return float(text)
 
 
 def _count(text: str) -> int:
@@ -168,6 +176,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("--process-limit", "process_limit", "N", "end the build above this many processes [4096]", _count),
     Option("--min-free-disk", "min_free_disk", "SIZE", "end the build when less disk is free [512M]", size),
     Option("--tmp-size", "tmp_size", "SIZE", "size of the build's /tmp [a quarter of memory]", size),
+    Option("--cpu-limit", "cpu_limit", "N", "processors that the build may use, 1.5 too (Docker only) [all]", _cpus),
     Option(
         "--seccomp",
         "seccomp",

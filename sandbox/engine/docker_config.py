@@ -104,6 +104,8 @@ def container(
         host |= {"Memory": plan.limits.memory_bytes, "MemorySwap": plan.limits.memory_bytes}
     if plan.limits.processes:
         host["PidsLimit"] = plan.limits.most_processes()
+    if plan.limits.cpus:
+        host["NanoCpus"] = round(plan.limits.cpus * 1e9)
     if runtime:
         host["Runtime"] = runtime
     command = [GUARD, "init"] if plan.recorded else list(plan.command)

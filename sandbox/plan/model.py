@@ -38,7 +38,8 @@ class Mount:
 
 @dataclass(frozen=True)
 class Limits:
-    """Resource limits of one run. Bytes, seconds and counts; 0 means no limit of ours."""
+    """Resource limits of one run. Bytes, seconds and counts; 0 means no limit of ours. `cpus` are processors' worth of
+    time in each moment, a part of one too; only a control group can hold a build to it."""
 
     wall_s: float = 6 * 3600.0
     memory_bytes: int = 0
@@ -47,6 +48,7 @@ class Limits:
     file_bytes: int = 64 << 30
     open_files: int = 8192
     tmp_bytes: int = 0
+    cpus: float = 0.0
 
     def most_processes(self) -> int:
         """Where the kernel says no. A little above `processes`, so that the watchdog sees it broken and says so."""

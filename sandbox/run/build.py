@@ -18,7 +18,7 @@ from sandbox.cli.options import Settings
 from sandbox.doctor.standing import demand
 from sandbox.engine.choose import choose
 from sandbox.engine.protocol import Engine, Session
-from sandbox.errors import SetupError
+from sandbox.errors import SetupError, UsageError
 from sandbox.plan import seccomp
 from sandbox.plan.build import guard_settings
 from sandbox.plan.model import Plan
@@ -38,8 +38,13 @@ if TYPE_CHECKING:
 
 
 def make_engine(settings: Settings) -> Engine:
-    """The engine that the options ask for (see `choose`)."""
-    return choose(settings.engine, settings.runtime, settings.image, directories(dict(os.environ))[1])
+    """The engine that the options ask for (see `choose`). Raises UsageError for a limit that it can't keep."""
+    name = settings.engine
+    if settings.cpu_limit:
+        if name == "bubblewrap":
+            raise UsageError("--cpu-limit is for Docker", hint="add --engine docker, or leave --cpu-limit out")
+        name = "docker"
+    return choose(name, settings.runtime, settings.image, directories(dict(os.environ))[1])
 
 
 def print_plan(words: Sequence[str], settings: Settings) -> int:

@@ -246,6 +246,7 @@ def _policy(settings: Settings, facts: HostFacts, stdio: Stdio, extra_roots: tup
         processes=given(settings.process_limit, base.processes),
         free_disk_bytes=given(settings.min_free_disk, base.free_disk_bytes),
         tmp_bytes=given(settings.tmp_size, 0),
+        cpus=settings.cpu_limit,
     )
     return Policy(
         allow_env=settings.allow_env,

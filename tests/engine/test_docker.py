@@ -134,6 +134,18 @@ def test_memory_that_the_container_may_not_have_is_a_limit_and_not_a_crash(lab: 
     assert "--memory-limit" in done.stderr
 
 
+def test_a_build_gets_no_more_of_the_processors_than_it_may(lab: Lab) -> None:
+    project, marker = sleeper(lab)
+    running = start(project, "build", options=["--cpu-limit", "0.5"])
+    asleep(marker)
+    [container] = containers_of(running.pid)
+    assert inspect(container)["HostConfig"]["NanoCpus"] == 500_000_000
+    running.signal_group(signal.SIGINT)
+    assert running.wait(20).run.plan["limits"]["cpus"] == 0.5
+    elsewhere = sandboxed(project, "build", options=["--engine", "bubblewrap", "--cpu-limit", "1"])
+    assert elsewhere.code == 2 and "--cpu-limit is for Docker" in elsewhere.stderr
+
+
 @core
 @ROOTS
 def test_roots_build_is_somebody_elses_and_both_engines_take_turns(lab: Lab) -> None:

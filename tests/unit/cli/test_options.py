@@ -18,6 +18,11 @@ def test_options_end_at_the_verb_and_the_rest_is_cargo_s() -> None:
     assert rest == ["build", "--release", "--deny"]
 
 
+def test_processors_may_be_parts_of_one_and_none_is_no_limit() -> None:
+    given = [parse(["--cpu-limit", text, "build"], {})[0].cpu_limit for text in ("2", "1.5", ".5", "0")]
+    assert given == [2.0, 1.5, 0.5, 0.0]
+
+
 def test_variables_give_defaults_and_options_win() -> None:
     env = {"CARGO_SANDBOX_DENY": "medium", "CARGO_SANDBOX_ALLOW_READ": "/a:/b", "CARGO_SANDBOX_QUIET": "1"}
     settings, _ = parse(["build"], env)
@@ -38,6 +43,10 @@ def test_variables_give_defaults_and_options_win() -> None:
         ["--allow-read", "relative", "build"],
         ["--engine", "vmware", "build"],
         ["--seccomp", "loose", "build"],
+        ["--cpu-limit", "many", "build"],
+        ["--cpu-limit", "-1", "build"],
+        ["--cpu-limit", "0.001", "build"],
+        ["--cpu-limit", ".", "build"],
     ],
 )
 def test_what_is_not_understood_is_a_usage_error_with_a_hint(words: list[str]) -> None:

@@ -74,6 +74,7 @@ mounts = st.builds(
 limits = st.builds(
     Limits,
     memory_bytes=st.integers(0, 1 << 40),
+    cpus=st.sampled_from([0.0, 0.5, 4.0]),
     processes=st.integers(0, 10000),
     open_files=st.integers(16, 1 << 20),
     file_bytes=st.integers(0, 1 << 40),
@@ -115,6 +116,7 @@ def test_no_plan_whatever_takes_a_wall_down(plan: Plan, daemon: Daemon) -> None:
     assert not (plan.network and plan.recorded)
     assert host["LogConfig"]["Type"] == "none" and not body["Tty"]
     assert body["User"] == f"{plan.uid}:{plan.gid}"
+    assert host.get("NanoCpus", 0) == plan.limits.cpus * 10**9
     assert host.get("Memory") == host.get("MemorySwap") and ("Memory" in host) == bool(plan.limits.memory_bytes)
     assert {"Name": "core", "Soft": 0, "Hard": 0} in host["Ulimits"]
     wanted = {mount.target: mount for mount in plan.mounts if mount.kind not in ("proc", "dev")}
