@@ -21,7 +21,9 @@ class Finding:
 
     `code` is stable (`CS0101`…), `subject` what it was done to (a path, an address, a call), `events` the sequence
     numbers of the evidence in the run's record, `count` how often it was seen. `fresh` tells that the unit did it in
-    the earlier run `run` and was not run again in this one.
+    the earlier run `run` and was not run again in this one. `techniques` are ATT&CK ids, `tree` the evidence as lines
+    with two spaces of indent a level. Of a comparison with a baseline: `rung` is the rung of the ladder that was used,
+    `fact` the fact itself in canonical JSON, `score` how unusual it is (0: not scored).
     """
 
     code: str
@@ -41,6 +43,11 @@ class Finding:
     run: str = ""
     fresh: bool = False
     macros: tuple[str, ...] = ()
+    techniques: tuple[str, ...] = ()
+    rung: str = ""
+    tree: tuple[str, ...] = ()
+    fact: str = ""
+    score: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """JSON form, the inverse of `from_json`."""
@@ -50,7 +57,7 @@ class Finding:
     def from_json(cls, data: dict[str, Any]) -> Finding:
         """Read a stored finding; unknown keys are ignored, so that an older reader copes with newer files."""
         known = {name: data[name] for name in cls.__slots__ if name in data}
-        for name in ("events", "evidence", "macros"):
+        for name in ("events", "evidence", "macros", "techniques", "tree"):
             if name in known:
                 known[name] = tuple(known[name])
         return cls(**known)
