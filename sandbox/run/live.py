@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # The record needs it at its end, where the user would wait for this; here cargo has just begun.
 import zstandard  # noqa: F401
@@ -34,6 +34,9 @@ from sandbox.run.stdio import raw_terminal
 from sandbox.run.tier import tier_of
 from sandbox.run.watchdog import Watchdog
 from sandbox.trace.store import RunStore
+
+if TYPE_CHECKING:
+    from sandbox.behaviour.profile import Profiler
 
 
 class LiveRun:
@@ -62,7 +65,7 @@ class LiveRun:
         self._writer = RunStore().create(now)
         self._header: dict[str, Any] = {"started": now.isoformat()}
         kill_at = "high" if settings.on_violation == "kill" else "never"
-        self._recorder = Recorder(self._writer, self._judge, ledger.ledger, kill_at, self._stop_for)
+        self._recorder = Recorder(self._writer, self._judge, ledger.ledger, kill_at, self._stop_for, self._profiler)
         self._standing = tier_of(engine, invocation.host.env, invocation.host.runtime)
         self._pump: Pump | None = None
         self._built = False
@@ -120,6 +123,11 @@ class LiveRun:
         self._message.end()
         self._build_over(ending)
         return self._result(ending)
+
+    def _profiler(self) -> Profiler:
+        from sandbox.behaviour.profile import Profiler
+
+        return Profiler(self._invocation.plan.to_json(), str(self._header.get("workspace", "")))
 
     def _sinks(self) -> Sinks:
         """Where the guard's frames go. One that is alone has nothing to tell of units, and gVisor lets a build write to

@@ -6,13 +6,16 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sandbox.judge.first import Judge
 from sandbox.judge.model import Completeness, Finding, at_least
 from sandbox.trace.ledger import Ledger
 from sandbox.trace.manifest import Accounts
 from sandbox.trace.writer import RunWriter
+
+if TYPE_CHECKING:
+    from sandbox.behaviour.profile import Profiler
 
 
 class Recorder:
@@ -25,8 +28,12 @@ class Recorder:
         ledger: Ledger,
         kill_at: str,
         on_violation: Callable[[Finding], None],
+        make_profiler: Callable[[], Profiler],
     ) -> None:
         self._writer = writer
+        self._make_profiler = make_profiler
+        self.profiler: Profiler | None = None
+        """What follows the behaviours of this run's units; None as long as no unit ran."""
         self._judge = judge
         self._ledger = ledger
         self.accounts = Accounts(str(ledger.build_dir))
@@ -64,16 +71,23 @@ class Recorder:
             if event.get("unit") == "u0" and event.get("kind") in ("link", "other"):
                 self.linked.add(str(event.get("path")))
             self.accounts.event(event)
+            if self.profiler is not None:
+                self.profiler.event(event)
             finding = self._judge.event(event)
             if finding is not None:
-                self._found(finding)
+                self.found(finding)
 
     def unit(self, record: dict[str, Any]) -> None:
         """A unit begins or ends."""
         self._writer.unit(json.dumps(record, separators=(",", ":")).encode() + b"\n")
         name = str(record.get("unit"))
+        if self.profiler is None and record.get("role") != "cargo":
+            # Where nothing is built nobody pays for it.
+            self.profiler = self._make_profiler()
+        if self.profiler is not None:
+            self.profiler.unit(record)
         for finding in self._judge.unit(record):
-            self._found(finding)
+            self.found(finding)
         if record.get("event") == "start":
             self.starts[name] = record
             role = str(record.get("role"))
@@ -152,7 +166,8 @@ class Recorder:
         found = (finding for finding in self._judge.findings() if finding.unit == name)
         return [finding.to_json() | {"run": self._writer.id} for finding in found]
 
-    def _found(self, finding: Finding) -> None:
+    def found(self, finding: Finding) -> None:
+        """A new finding: into the record, and the build is stopped if it must be."""
         self._writer.finding(finding.to_json())
         if at_least(finding.severity, self._kill_at):
             self._on_violation(finding)
