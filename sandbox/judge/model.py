@@ -86,7 +86,8 @@ class RunResult:
 
     `tier` is what the host was worth (`cargo-sandbox doctor`), empty in records from before it was told. Where nothing
     was `recorded` no unit was seen: the counters of units and findings say nothing then. `no_baseline` counts the units
-    that had no baseline to be compared with; None says that the run was compared with none at all.
+    that had no baseline to be compared with; None says that the run was compared with none at all. `waived` are
+    findings that the project's policy allows: shown, and no part of the verdict.
     """
 
     run: str
@@ -106,11 +107,13 @@ class RunResult:
     tier_reasons: tuple[str, ...] = ()
     recorded: bool = True
     no_baseline: int | None = None
+    waived: tuple[Finding, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """JSON form for `result.json`."""
         data = {name: getattr(self, name) for name in self.__slots__}
-        data["findings"] = [finding.to_json() for finding in self.findings]
+        for name in ("findings", "waived"):
+            data[name] = [finding.to_json() for finding in getattr(self, name)]
         data["completeness"] = {name: getattr(self.completeness, name) for name in self.completeness.__slots__}
         return data
 
@@ -118,7 +121,8 @@ class RunResult:
     def from_json(cls, data: dict[str, Any]) -> RunResult:
         """The inverse of `to_json`."""
         known = {name: data[name] for name in cls.__slots__ if name in data}
-        known["findings"] = tuple(Finding.from_json(entry) for entry in data.get("findings", ()))
+        for name in ("findings", "waived"):
+            known[name] = tuple(Finding.from_json(entry) for entry in data.get(name, ()))
         known["tier_reasons"] = tuple(data.get("tier_reasons", ()))
         complete = dict(data.get("completeness", {}))
         complete["reasons"] = tuple(complete.get("reasons", ()))
