@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sandbox.baseline.model import VersionEntry, precedence
-from sandbox.baseline.population import Population
 from sandbox.baseline.store import StoreName, Stores
 from sandbox.behaviour.patterns import VERSION
 
@@ -27,7 +26,7 @@ class Step:
     outdated: bool = False
 
 
-def look_up(package: str, version: str, checksum: str, stores: Stores, population: Population) -> Step:
+def look_up(package: str, version: str, checksum: str, stores: Stores) -> Step:
     """The highest rung: on each of them the tree's word counts before the user's, and both before the pack's.
 
     `checksum` is Cargo.lock's, empty for a path or git package, whose sources nobody vouches for. "Earlier version" is
@@ -50,4 +49,4 @@ def look_up(package: str, version: str, checksum: str, stores: Stores, populatio
         nearest = below[-1] if below else baseline.versions[0] if baseline.versions else None
         if nearest is not None:
             return Step("earlier version", nearest, name, outdated)
-    return Step("population" if population.units else "default rules", outdated=outdated)
+    return Step("population" if stores.population.units else "default rules", outdated=outdated)

@@ -16,9 +16,9 @@ from typing import Any
 
 from sandbox.baseline.fold import sameness
 from sandbox.baseline.model import Baseline, BaselineError
-from sandbox.baseline.store import pack_folder
 from sandbox.behaviour.model import Fact
 from sandbox.behaviour.patterns import VERSION
+from sandbox.resources import profile
 from sandbox.trace import files
 
 SCHEMA = 1
@@ -176,7 +176,7 @@ def loads(text: str) -> Population:
 @cache
 def shipped(folder: Path | None = None) -> Population:
     """The population that ships with us; an empty one where there is no pack. Raises BaselineError for a broken one."""
-    place = folder or pack_folder()
+    place = folder or profile("baselines")
     if not place.is_dir():
         return Population()
     dir_fd = files.open_dir(place)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from sandbox.baseline.model import Baseline, BaselineError
+from sandbox.baseline.population import Population, shipped
 from sandbox.baseline.toml import MAX_BYTES, dumps, loads
 from sandbox.resources import profile
 from sandbox.trace import files
@@ -157,12 +158,13 @@ def pack_folder() -> Path:
 @dataclass(frozen=True)
 class Stores:
     """What the three stores say of the packages in question, read once. `has_own`: the tree's or the user's store holds
-    something, for whichever package: only then is anything held against a baseline (DESIGN §7)."""
+    something, for whichever package: only then is anything held against a baseline. `population`: the pack's."""
 
     tree: Mapping[str, Baseline] = field(default_factory=dict)
     user: Mapping[str, Baseline] = field(default_factory=dict)
     pack: Mapping[str, Baseline] = field(default_factory=dict)
     has_own: bool = False
+    population: Population = field(default_factory=Population)
 
     @cached_property
     def all(self) -> tuple[tuple[StoreName, Mapping[str, Baseline]], ...]:
@@ -203,4 +205,4 @@ def open_stores(
                 if baseline is not None:
                     found[name][package] = baseline
     has_own = any(folder is not None and exists(folder) for folder in (folders["tree"], folders["user"]))
-    return Stores(found["tree"], found["user"], found["pack"], has_own)
+    return Stores(found["tree"], found["user"], found["pack"], has_own, shipped(pack))
