@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sandbox.baseline.convert import Checksums
 from sandbox.baseline.convert import has_baseline as speaks_of
 from sandbox.baseline.novelty import Novelty, by_package, novelties
-from sandbox.baseline.population import archetypes
+from sandbox.baseline.population import ALL, archetypes
 from sandbox.baseline.store import Stores
 from sandbox.behaviour.canonical import fact_text
 from sandbox.behaviour.model import Class, Fact, Profile
@@ -82,9 +82,17 @@ def drift(profile: Profile, packages: Checksums, stores: Stores) -> Drift:
     return Drift(tuple(findings), nothing_known, tuple(notes))
 
 
+def kinds_of(one: Novelty) -> tuple[str, ...]:
+    """The archetypes of what was accepted of a unit: what it does beyond that has no say in what is usual for it."""
+    if one.step.entry is None:
+        return (ALL,)
+    new = set(one.new)
+    return archetypes((*(fact for fact in one.facts if fact not in new), *one.unseen))
+
+
 def scores(one: Novelty, stores: Stores) -> dict[Fact, float]:
     """How unusual each new fact of a unit is, among build scripts of its kind."""
-    kinds = archetypes(one.facts)
+    kinds = kinds_of(one)
     classes = {fact.kind for fact in one.new}
     return {fact: score(fact, stores.population.share(fact, kinds), classes) for fact in one.new}
 
@@ -173,7 +181,7 @@ def _tree(one: Novelty, facts: list[Fact], values: dict[Fact, float], stores: St
         lines.append(f"  compared with {step.entry.version} in the {step.store}'s baseline ({step.rung})")
     else:
         lines.append(f"  compared with the {step.rung}")
-    kinds = archetypes(one.facts)
+    kinds = kinds_of(one)
     for fact in facts[:_MOST_FACTS]:
         notes = [fact.owner] if fact.owner else []
         notes += [f"{name}: {value}" for name, value in fact.detail]

@@ -28,14 +28,18 @@ def merge(one: VersionEntry, two: VersionEntry) -> VersionEntry:
 
 
 def amend(known: VersionEntry, new: VersionEntry) -> VersionEntry:
-    """`known` after `new` was accepted as well: nothing that was accepted is lost, and the counts stay with whichever
-    entry has more runs for a fact, since nobody knows whether the runs are other ones."""
-    runs = max(known.runs, new.runs)
+    """`known` after `new` was accepted as well: nothing that was accepted is lost, and of two counts the higher stays,
+    since nobody knows whether the runs are other ones. Date and reason are the new ones'."""
     merged = merge(known, new)
+    most: dict[tuple[object, Fact], int] = {}
+    for unit in (*known.units, *new.units):
+        for entry in unit.facts:
+            most[(unit.identity, entry.fact)] = max(entry.seen, most.get((unit.identity, entry.fact), 0))
     units = tuple(
-        replace(unit, facts=tuple(FactEntry(entry.fact, min(entry.seen, runs)) for entry in unit.facts))
+        replace(unit, facts=tuple(FactEntry(one.fact, most[(unit.identity, one.fact)]) for one in unit.facts))
         for unit in merged.units
     )
+    runs = max(known.runs, new.runs)
     return replace(merged, runs=runs, units=units, accepted=new.accepted, reason=new.reason)
 
 

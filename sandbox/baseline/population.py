@@ -39,13 +39,15 @@ class Population:
     tokens: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def share(self, fact: Fact, archetypes: Iterable[str] = (ALL,)) -> float | None:
-        """The share of units of that kind that do the like, 0 to 1: the highest among the archetypes; None where the
-        pack has none of them at all."""
+        """The share of units of that kind that do the like, 0 to 1: the highest among the archetypes, or the share of
+        all units where the pack has none of these kinds; None where it has no unit at all."""
         name = token(fact)
         shares = [
             self.tokens.get(kind, {}).get(name, 0) / self.sizes[kind] for kind in archetypes if self.sizes.get(kind)
         ]
-        return max(shares) if shares else None
+        if shares:
+            return max(shares)
+        return self.tokens.get(ALL, {}).get(name, 0) / self.units if self.units else None
 
 
 def archetypes(facts: Iterable[Fact]) -> tuple[str, ...]:
