@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from sandbox.behaviour.model import Behaviour, Fact, Profile
 from sandbox.judge.first import text
 from sandbox.judge.model import Finding, Severity
+from sandbox.judge.rules.index import Index
 from sandbox.judge.rules.known import Known, NothingKnown
 from sandbox.judge.rules.load import COMPILED, compiled
-from sandbox.judge.rules.match import Elsewhere, Hit, UnitFacts, evaluate, possible
+from sandbox.judge.rules.match import Elsewhere, Hit, UnitFacts, evaluate
 from sandbox.judge.rules.model import Leaf, Rule
 from sandbox.resources import profile as shipped
 
@@ -48,14 +49,14 @@ def judge(
     RuleError if the shipped rules can't be read.
     """
     asked = known or NothingKnown()
-    wanted = shipped_rules() if rules is None else rules
+    index = Index(shipped_rules() if rules is None else rules)
     others = Elsewhere(profile.behaviours)
     found: list[Finding] = []
     for unit in profile.behaviours:
-        key = unit.key
-        facts = UnitFacts(unit, lambda fact, key=key: asked.holds(key, fact), others)  # type: ignore[misc]
-        for rule in wanted:
-            if possible(rule.when, facts.by_class):
+        fitting = index.found(unit)
+        if fitting:
+            facts = UnitFacts(unit, fitting, partial(asked.holds, unit.key), others)
+            for rule in index.triggered(fitting):
                 found += _of_rule(rule, facts, units.get(unit.unit, {}), asked)
     return tuple(found)
 

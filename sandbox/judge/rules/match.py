@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sandbox.behaviour.model import Behaviour, Fact
@@ -36,17 +36,13 @@ class Hit:
 
 @dataclass(slots=True)
 class UnitFacts:
-    """A unit's facts by class. `holds`: whether its accepted baseline has a fact; `others`: places that other units
-    acted on (`Elsewhere`)."""
+    """A unit with its facts by the condition that they fit (`index.Found`). `holds`: whether its accepted baseline has
+    a fact; `others`: what all units did."""
 
     unit: Behaviour
+    found: Mapping[int, list[Fact]]
     holds: Callable[[Fact], bool]
     others: Elsewhere
-    by_class: dict[str, list[Fact]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for fact in self.unit.facts:
-            self.by_class.setdefault(fact.kind, []).append(fact)
 
 
 @dataclass(slots=True)
@@ -68,23 +64,6 @@ class Elsewhere:
                             found[place].append((number, fact))
             self._kept[leaf] = found
         return found
-
-
-def possible(condition: Condition, classes: Iterable[str]) -> bool:
-    """Whether a condition could hold for a unit that has facts of these classes only."""
-    match condition:
-        case Leaf(kinds=kinds):
-            return any(kind in classes for kind in kinds)
-        case All(parts):
-            return all(possible(part, classes) for part in parts)
-        case Any_(parts):
-            return any(possible(part, classes) for part in parts)
-        case Ordered(steps):
-            return all(possible(step, classes) for step in steps)
-        case Across(_, here):
-            return possible(here, classes)
-        case _:
-            return True
 
 
 def evaluate(condition: Condition, unit: UnitFacts) -> Hit | None:
@@ -184,7 +163,7 @@ def last(fact: Fact) -> int:
 
 
 def _matching(leaf: Leaf, unit: UnitFacts) -> list[Fact]:
-    found = [fact for kind in leaf.kinds for fact in unit.by_class.get(kind, ()) if fits(leaf, fact)]
+    found = unit.found.get(id(leaf), [])
     if leaf.baseline and found:
         wanted = leaf.baseline == "present"
         found = [fact for fact in found if unit.holds(fact) is wanted]
