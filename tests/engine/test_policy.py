@@ -24,7 +24,7 @@ fn main() {
 
 def _with_dependency(script: str = _MARK) -> dict[str, str]:
     """A program whose dependency has a build script."""
-    needs = '\n[dependencies]\ndep = { path = "dep" }\n\n[workspace]\n'
+    needs = '\n[dependencies]\ndep = { path = "dep" }\n\n[workspace]\nexclude = ["dep"]\n'
     return binary(more=needs) | {
         "dep/Cargo.toml": manifest("dep"),
         "dep/src/lib.rs": "",
@@ -78,6 +78,7 @@ def test_an_untrusted_tree_may_only_tighten(lab: Lab) -> None:
     assert done.code == 0, done.shown
     assert "may only tighten: deny = never, on-violation = report, allow-env = [SECRET_OF_MINE]" in done.stderr
     assert done.run.plan["limits"]["processes"] == 500
+    project.remove("target")
     trusted = sandboxed(project, "build", env={"SECRET_OF_MINE": "x"})
     assert trusted.code == 101, trusted.shown
     assert "note: the project's cargo-sandbox.toml loosens: deny = never" in trusted.stderr
