@@ -18,6 +18,7 @@ Our own verbs:
   report RUN [--format F] [--output FILE]   a run's findings again (RUN: an id, its beginning, or last)
                                    formats: terminal, json, sarif, markdown
   explain RUN#EVENT                show one event of a run in full
+  config show [--origin] [--json]   the settings and allowances that a build here would have, and where they come from
   doctor [--json] [--require TIER]   what this host offers, as a tier: degraded, standard or strong
   runs list|show|path|prune|pin|unpin   the stored runs
   runs behaviour RUN [--json] [PACKAGE]   what each unit of a run did, normalised

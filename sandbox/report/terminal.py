@@ -18,6 +18,8 @@ ROLES = {
     "program": "program of",
     "probe": "rustc probe for",
     "cargo": "cargo itself",
+    "graph": "package",
+    "policy": "allowance for",
 }
 
 

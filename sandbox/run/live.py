@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 class LiveRun:
     """One run whose container has been started. `started` is monotonic seconds, `since_ns` wall-clock nanoseconds from
-    before the guard was told to start cargo."""
+    before the guard was told to start cargo. `early` are findings from before anything ran."""
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class LiveRun:
         started: float,
         since_ns: int,
         reports: Sequence[Destination] = (),
+        early: tuple[Finding, ...] = (),
     ) -> None:
         self._invocation = invocation
         self._settings = settings
@@ -61,6 +62,7 @@ class LiveRun:
         self._ledger = ledger
         self._judge = Judge(invocation.host.homes, invocation.cargo_home, (invocation.tool.root,))
         self._reports = reports
+        self._early = early
         now = datetime.now().astimezone()
         self._writer = RunStore().create(now)
         self._header: dict[str, Any] = {"started": now.isoformat()}
@@ -105,6 +107,8 @@ class LiveRun:
         self._header |= self._invocation.header(self._engine, self._standing)
         self._writer.write_header(self._header)
         self._writer.write_plan(plan.to_json())
+        for finding in self._early:
+            self._writer.finding(finding.to_json())
         # Now, while cargo begins its work, since nobody waits for us.
         _prune_now_and_then(self._writer.id)
         with raw_terminal(plan.stdio) as self._terminal_mode:
@@ -204,7 +208,7 @@ class LiveRun:
         looked_at = () if self._invocation.plan.alone else (data or {}).get("fingerprints") or ()
         ran = self._recorder.key_units
         fresh = fresh_units(self._ledger.ledger, looked_at, set(ran))
-        findings = (*self._judge.findings(), *fresh.findings)
+        findings = (*self._early, *self._judge.findings(), *fresh.findings)
         owned = [(key, f) for key, units in ran.items() for f in self._judge.findings() if f.unit in units]
         owned += [(f.unit.removeprefix("fresh:"), f) for f in findings if f.unit.startswith("fresh:")]
         make_violators_stale(self._ledger.ledger, owned)
