@@ -87,7 +87,7 @@ class RunResult:
     `tier` is what the host was worth (`cargo-sandbox doctor`), empty in records from before it was told. Where nothing
     was `recorded` no unit was seen: the counters of units and findings say nothing then. `no_baseline` counts the units
     that had no baseline to be compared with; None says that the run was compared with none at all. `waived` are
-    findings that the project's policy allows: shown, and no part of the verdict.
+    findings that the project's policy allows: shown, and no part of the verdict; `notes` hold nothing against it.
     """
 
     run: str
@@ -108,6 +108,7 @@ class RunResult:
     recorded: bool = True
     no_baseline: int | None = None
     waived: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """JSON form for `result.json`."""
@@ -123,7 +124,8 @@ class RunResult:
         known = {name: data[name] for name in cls.__slots__ if name in data}
         for name in ("findings", "waived"):
             known[name] = tuple(Finding.from_json(entry) for entry in data.get(name, ()))
-        known["tier_reasons"] = tuple(data.get("tier_reasons", ()))
+        for name in ("tier_reasons", "notes"):
+            known[name] = tuple(data.get(name, ()))
         complete = dict(data.get("completeness", {}))
         complete["reasons"] = tuple(complete.get("reasons", ()))
         known["completeness"] = Completeness(**complete)

@@ -114,6 +114,7 @@ def report(
         parts.append(f"warning: the record has a hole: {safe(reason)}")
     if result.waived:
         parts.append(f"note: {count(len(result.waived), 'finding')} allowed by policy: {_allowed(result.waived)}")
+    parts += [f"note: {safe(words)}" for words in result.notes]
     if result.stopped:
         parts.append(f"note: {safe(result.stopped)}")
     blocked = sorted({_named(f) for f in result.findings if at_least(f.severity, deny)})
