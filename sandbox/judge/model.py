@@ -23,7 +23,8 @@ class Finding:
     numbers of the evidence in the run's record, `count` how often it was seen. `fresh` tells that the unit did it in
     the earlier run `run` and was not run again in this one. `techniques` are ATT&CK ids, `tree` the evidence as lines
     with two spaces of indent a level. Of a comparison with a baseline: `rung` is the rung of the ladder that was used,
-    `fact` the fact itself in canonical JSON, `score` how unusual it is (0: not scored).
+    `fact` the fact itself in canonical JSON, `score` how unusual it is (0: not scored). `allowed` is the reason of the
+    allowance that took it away, empty for one that counts.
     """
 
     code: str
@@ -48,6 +49,7 @@ class Finding:
     tree: tuple[str, ...] = ()
     fact: str = ""
     score: float = 0.0
+    allowed: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """JSON form, the inverse of `from_json`."""
@@ -106,11 +108,13 @@ class RunResult:
     tier_reasons: tuple[str, ...] = ()
     recorded: bool = True
     no_baseline: int | None = None
+    waived: tuple[Finding, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """JSON form for `result.json`."""
         data = {name: getattr(self, name) for name in self.__slots__}
         data["findings"] = [finding.to_json() for finding in self.findings]
+        data["waived"] = [finding.to_json() for finding in self.waived]
         data["completeness"] = {name: getattr(self.completeness, name) for name in self.completeness.__slots__}
         return data
 
@@ -119,6 +123,7 @@ class RunResult:
         """The inverse of `to_json`."""
         known = {name: data[name] for name in cls.__slots__ if name in data}
         known["findings"] = tuple(Finding.from_json(entry) for entry in data.get("findings", ()))
+        known["waived"] = tuple(Finding.from_json(entry) for entry in data.get("waived", ()))
         known["tier_reasons"] = tuple(data.get("tier_reasons", ()))
         complete = dict(data.get("completeness", {}))
         complete["reasons"] = tuple(complete.get("reasons", ()))

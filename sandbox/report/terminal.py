@@ -23,6 +23,9 @@ ROLES = {
 }
 
 
+_MAX_WAIVED = 10
+
+
 def use_colour(is_tty: bool, choice: str | None, env: Mapping[str, str]) -> bool:
     """Whether to colour stderr: cargo's --color, then NO_COLOR, CARGO_TERM_COLOR, CLICOLOR_FORCE, then the terminal."""
     choice = choice or env.get("CARGO_TERM_COLOR")
@@ -105,6 +108,17 @@ def report(
         parts.append(f"warning: the record has a hole: {safe(reason)}")
     if result.stopped:
         parts.append(f"note: {safe(result.stopped)}")
+    if result.waived:
+        parts.append(f"note: {count(len(result.waived), 'finding')} allowed by cargo-sandbox.toml")
+    for finding in result.waived[:_MAX_WAIVED]:
+        who = f"{finding.package} {finding.version}".strip() or finding.unit
+        parts.append(
+            f"  {safe(finding.code)} {safe(who)}: {safe(_short(finding.subject, home))} ({safe(finding.allowed)})"
+        )
+    if len(result.waived) > _MAX_WAIVED:
+        parts.append(
+            f"  and {len(result.waived) - _MAX_WAIVED} more: cargo-sandbox report {safe(result.run)} --format json"
+        )
     blocked = sorted({_named(f) for f in result.findings if at_least(f.severity, deny)})
     if blocked:
         names = ", ".join(safe(name) for name in blocked[:6]) + (", …" if len(blocked) > 6 else "")

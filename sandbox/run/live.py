@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 # The record needs it at its end, where the user would wait for this; here cargo has just begun.
@@ -199,6 +199,12 @@ class LiveRun:
             recorder.hole(in_words(missed))
 
     def _stop_for(self, finding: Finding) -> None:
+        project = self._invocation.project
+        if project is not None and project.allowances:
+            from sandbox.policy.apply import waives
+
+            if waives(project, finding, date.today(), self._invocation.facts):
+                return
         if self._pump is not None:
             who = f"{finding.package} {finding.version}".strip() or finding.unit
             self._pump.stop(f"the build was stopped at once because of {who} (--on-violation kill)")
@@ -209,7 +215,18 @@ class LiveRun:
         ran = self._recorder.key_units
         fresh = fresh_units(self._ledger.ledger, looked_at, set(ran))
         findings = (*self._early, *self._judge.findings(), *fresh.findings)
-        owned = [(key, f) for key, units in ran.items() for f in self._judge.findings() if f.unit in units]
+        waived: tuple[Finding, ...] = ()
+        project = self._invocation.project
+        if project is not None and project.allowances:
+            from sandbox.policy.apply import apply
+
+            # Only a run that came to its end saw all that its packages do.
+            whole = data is not None and data.get("code") == 0 and not ending.stopped
+            names = {str(start.get("package")) for start in self._recorder.starts.values()} if whole else set()
+            applied = apply(findings, project, date.today(), self._invocation.facts, names)
+            findings = applied.findings
+            waived = tuple(replace(one.finding, allowed=one.allowance.reason) for one in applied.waived)
+        owned = [(key, f) for key, units in ran.items() for f in findings if f.unit in units]
         owned += [(f.unit.removeprefix("fresh:"), f) for f in findings if f.unit.startswith("fresh:")]
         make_violators_stale(self._ledger.ledger, owned)
         self._ledger.ledger.release()
@@ -230,6 +247,7 @@ class LiveRun:
             run=self._writer.id,
             verdict=verdict,
             findings=findings,
+            waived=waived,
             completeness=complete,
             exit_code=self._exit_code(ending, code, number, findings, complete),
             cargo_code=code,
