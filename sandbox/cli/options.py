@@ -33,6 +33,7 @@ class Settings:
     cpu_limit: float = 0.0
     seccomp: str = "standard"
     require_complete: bool = False
+    locked_baseline: bool = False
     strict: bool = False
     quiet: bool = False
     pin: bool = False
@@ -201,6 +202,7 @@ OPTIONS: tuple[Option, ...] = (
         _choice("standard", "strict"),
     ),
     Option("--require-complete", "require_complete", "", "exit 122 when the record has a hole", _switch),
+    Option("--locked-baseline", "locked_baseline", "", "exit 123 when a baseline is missing or stale", _switch),
     Option("--strict", "strict", "", "refuse a host that is degraded: where a wall or the record is weaker", _switch),
     Option("--quiet", "quiet", "", "no last line when the run is clean", _switch),
     Option("--pin", "pin", "", "keep this run's record for ever", _switch),

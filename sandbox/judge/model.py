@@ -23,8 +23,7 @@ class Finding:
     numbers of the evidence in the run's record, `count` how often it was seen. `fresh` tells that the unit did it in
     the earlier run `run` and was not run again in this one. `techniques` are ATT&CK ids, `tree` the evidence as lines
     with two spaces of indent a level. Of a comparison with a baseline: `rung` is the rung of the ladder that was used,
-    `fact` the fact itself in canonical JSON, `score` how unusual it is (0: not scored). `allowed` is the reason of the
-    allowance that took it away, empty for one that counts.
+    `fact` the fact itself in canonical JSON, `score` how unusual it is (0: not scored).
     """
 
     code: str
@@ -49,7 +48,6 @@ class Finding:
     tree: tuple[str, ...] = ()
     fact: str = ""
     score: float = 0.0
-    allowed: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """JSON form, the inverse of `from_json`."""
@@ -88,7 +86,8 @@ class RunResult:
 
     `tier` is what the host was worth (`cargo-sandbox doctor`), empty in records from before it was told. Where nothing
     was `recorded` no unit was seen: the counters of units and findings say nothing then. `no_baseline` counts the units
-    that had no baseline to be compared with; None says that the run was compared with none at all.
+    that had no baseline to be compared with; None says that the run was compared with none at all. `waived` are
+    findings that the project's policy allows: shown, and no part of the verdict; `notes` hold nothing against it.
     """
 
     run: str
@@ -109,12 +108,13 @@ class RunResult:
     recorded: bool = True
     no_baseline: int | None = None
     waived: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """JSON form for `result.json`."""
         data = {name: getattr(self, name) for name in self.__slots__}
-        data["findings"] = [finding.to_json() for finding in self.findings]
-        data["waived"] = [finding.to_json() for finding in self.waived]
+        for name in ("findings", "waived"):
+            data[name] = [finding.to_json() for finding in getattr(self, name)]
         data["completeness"] = {name: getattr(self.completeness, name) for name in self.completeness.__slots__}
         return data
 
@@ -122,9 +122,10 @@ class RunResult:
     def from_json(cls, data: dict[str, Any]) -> RunResult:
         """The inverse of `to_json`."""
         known = {name: data[name] for name in cls.__slots__ if name in data}
-        known["findings"] = tuple(Finding.from_json(entry) for entry in data.get("findings", ()))
-        known["waived"] = tuple(Finding.from_json(entry) for entry in data.get("waived", ()))
-        known["tier_reasons"] = tuple(data.get("tier_reasons", ()))
+        for name in ("findings", "waived"):
+            known[name] = tuple(Finding.from_json(entry) for entry in data.get(name, ()))
+        for name in ("tier_reasons", "notes"):
+            known[name] = tuple(data.get(name, ()))
         complete = dict(data.get("completeness", {}))
         complete["reasons"] = tuple(complete.get("reasons", ()))
         known["completeness"] = Completeness(**complete)

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -18,13 +18,13 @@ import zstandard  # noqa: F401
 
 from sandbox.cli.options import Settings
 from sandbox.engine.protocol import Engine, Session
-from sandbox.errors import LimitExceeded
+from sandbox.errors import BaselineMissing, LimitExceeded
 from sandbox.judge.first import Judge
 from sandbox.judge.model import Completeness, Finding, RunResult, at_least, decide
 from sandbox.report import place, terminal
 from sandbox.report.write import Destination, write_all
 from sandbox.run.clock import Clock
-from sandbox.run.finish import fresh_units, make_violators_stale, was_about_to_run
+from sandbox.run.finish import Fresh, Late, fresh_units, make_violators_stale, was_about_to_run
 from sandbox.run.invocation import Invocation
 from sandbox.run.ledger import OpenLedger, unit_of
 from sandbox.run.messages import MessageLines
@@ -199,13 +199,7 @@ class LiveRun:
             recorder.hole(in_words(missed))
 
     def _stop_for(self, finding: Finding) -> None:
-        project = self._invocation.project
-        if project is not None and project.allowances:
-            from sandbox.policy.apply import waives
-
-            if waives(project, finding, date.today(), self._invocation.facts):
-                return
-        if self._pump is not None:
+        if self._pump is not None and not self._allowed((finding,))[1]:
             who = f"{finding.package} {finding.version}".strip() or finding.unit
             self._pump.stop(f"the build was stopped at once because of {who} (--on-violation kill)")
 
@@ -214,24 +208,19 @@ class LiveRun:
         looked_at = () if self._invocation.plan.alone else (data or {}).get("fingerprints") or ()
         ran = self._recorder.key_units
         fresh = fresh_units(self._ledger.ledger, looked_at, set(ran))
-        findings = (*self._early, *self._judge.findings(), *fresh.findings)
-        waived: tuple[Finding, ...] = ()
-        project = self._invocation.project
-        if project is not None and project.allowances:
-            from sandbox.policy.apply import apply
-
-            # Only a run that came to its end saw all that its packages do.
-            whole = data is not None and data.get("code") == 0 and not ending.stopped
-            names = {str(start.get("package")) for start in self._recorder.starts.values()} if whole else set()
-            applied = apply(findings, project, date.today(), self._invocation.facts, names)
-            findings = applied.findings
-            waived = tuple(replace(one.finding, allowed=one.allowance.reason) for one in applied.waived)
-        owned = [(key, f) for key, units in ran.items() for f in findings if f.unit in units]
+        plan = self._invocation.plan
+        complete = self._recorder.completeness(data, plan.alone)
+        judged = self._by_behaviour(complete, fresh)
+        acts = (*self._judge.findings(), *judged.findings)
+        # Only a run that came to a good end saw all that its packages do: then an allowance may be called unused.
+        whole = data is not None and data.get("code") == 0 and not ending.stopped
+        seen = {str(start.get("package")) for start in self._recorder.starts.values()} if whole else set()
+        findings, waived = self._allowed((*self._early, *acts, *judged.fresh), seen)
+        open_ones = set(map(id, findings))
+        owned = [(key, f) for key, units in ran.items() for f in acts if f.unit in units and id(f) in open_ones]
         owned += [(f.unit.removeprefix("fresh:"), f) for f in findings if f.unit.startswith("fresh:")]
         make_violators_stale(self._ledger.ledger, owned)
         self._ledger.ledger.release()
-        plan = self._invocation.plan
-        complete = self._recorder.completeness(data, plan.alone)
         holes = (
             (fresh.unknown, "fresh units have no entry in the ledger; build again"),
             (fresh.unsealed, "fresh units have outputs that could not be sealed"),
@@ -247,9 +236,8 @@ class LiveRun:
             run=self._writer.id,
             verdict=verdict,
             findings=findings,
-            waived=waived,
             completeness=complete,
-            exit_code=self._exit_code(ending, code, number, findings, complete),
+            exit_code=self._exit_code(ending, code, number, findings, complete, judged.uncovered),
             cargo_code=code,
             cargo_signal=number,
             stopped=ending.limit or ending.stopped,
@@ -261,7 +249,33 @@ class LiveRun:
             tier_reasons=tuple(reason.words for reason in self._standing.reasons),
             walls=f"{self._engine.info.words}, no network, {self._landlock()}",
             recorded=not plan.alone,
+            no_baseline=judged.no_baseline,
+            waived=waived,
+            notes=judged.notes,
         )
+
+    def _by_behaviour(self, complete: Completeness, fresh: Fresh) -> Late:
+        """What the behaviours of this run's units come to, and the fresh units' findings as they are to be told now."""
+        profiler = self._recorder.profiler
+        drifted = any(finding.code.startswith("CS03") for finding in fresh.findings)
+        if profiler is None and not drifted and not self._settings.locked_baseline:
+            return Late(fresh=fresh.findings)
+        from sandbox.run.judgement import Judging
+
+        judging = Judging(self._invocation, self._recorder, self._ledger.ledger, self._writer.id)
+        return judging.judge(complete, fresh, self._settings.locked_baseline)
+
+    def _allowed(
+        self, findings: tuple[Finding, ...], seen: Collection[str] = ()
+    ) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+        """What of the findings counts, and what policy allows."""
+        project = self._invocation.project
+        if project is None or not project.allowances:
+            return findings, ()
+        from sandbox.policy.apply import apply
+
+        applied = apply(findings, project, date.today(), self._invocation.facts, seen)
+        return applied.findings, tuple(one.shown for one in applied.waived)
 
     def _landlock(self) -> str:
         plan, runtime = self._invocation.plan, self._invocation.host.runtime
@@ -278,6 +292,7 @@ class LiveRun:
         number: int | None,
         findings: tuple[Finding, ...],
         complete: Completeness,
+        uncovered: bool,
     ) -> int:
         if ending.interrupted and not ending.stopped and code is None:
             return 128 + ending.interrupted
@@ -294,6 +309,8 @@ class LiveRun:
             return 121
         if not complete.whole and self._settings.require_complete:
             return 122
+        if uncovered and not number and code == 0:
+            return BaselineMissing.exit_code
         if number:
             return 128 + number
         return code if code is not None else 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from sandbox.judge.first import Judge
@@ -48,6 +48,7 @@ class Recorder:
         self.reasons: list[str] = []
         self.key_units: dict[str, tuple[str, ...]] = {}
         self.linked: set[str] = set()
+        self._late: list[Finding] = []
         self._program_started: Callable[[], None] | None = None
 
     def when_program_starts(self, act: Callable[[], None]) -> None:
@@ -75,7 +76,7 @@ class Recorder:
                 self.profiler.event(event)
             finding = self._judge.event(event)
             if finding is not None:
-                self.found(finding)
+                self._found(finding)
 
     def unit(self, record: dict[str, Any]) -> None:
         """A unit begins or ends."""
@@ -87,7 +88,7 @@ class Recorder:
         if self.profiler is not None:
             self.profiler.unit(record)
         for finding in self._judge.unit(record):
-            self.found(finding)
+            self._found(finding)
         if record.get("event") == "start":
             self.starts[name] = record
             role = str(record.get("role"))
@@ -163,11 +164,20 @@ class Recorder:
             self.key_units[key] = (name,)
 
     def _findings_of(self, name: str) -> list[dict[str, Any]]:
-        found = (finding for finding in self._judge.findings() if finding.unit == name)
+        found = (finding for finding in (*self._judge.findings(), *self._late) if finding.unit == name)
         return [finding.to_json() | {"run": self._writer.id} for finding in found]
 
-    def found(self, finding: Finding) -> None:
-        """A new finding: into the record, and the build is stopped if it must be."""
+    def add_late(self, findings: Iterable[Finding]) -> None:
+        """Findings that only the whole of the run shows: into the record and the ledger."""
+        for finding in findings:
+            self._writer.finding(finding.to_json())
+            self._late.append(finding)
+        late = {finding.unit for finding in self._late}
+        for key, names in self.key_units.items():
+            if late.intersection(names):
+                self._ledger.amend(key, [found for name in names for found in self._findings_of(name)])
+
+    def _found(self, finding: Finding) -> None:
         self._writer.finding(finding.to_json())
         if at_least(finding.severity, self._kill_at):
             self._on_violation(finding)

@@ -71,6 +71,7 @@ def test_what_is_allowed_is_taken_away_and_kept(allowance: dict[str, Any], findi
     done = apply([found], _policy(**allowance), TODAY, FACTS, None)
     assert done.findings == ()
     assert [(one.finding, one.allowance.reason) for one in done.waived] == [(found, "why")]
+    assert done.waived[0].shown.evidence == ("allowed by cargo-sandbox.toml:3: why",)
     assert done.line == "1 finding allowed by cargo-sandbox.toml"
     assert not done.unused
 
