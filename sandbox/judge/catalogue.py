@@ -121,6 +121,6 @@ CATALOGUE: dict[str, Entry] = {
         "look at the script, then add the package to [build-scripts] allow in cargo-sandbox.toml",
     ),
     "CS0405": Entry(
-        "that is not used any more, or has expired", "low", "remove it from cargo-sandbox.toml, or set a new date"
+        "is not used any more, or has expired", "low", "remove it from cargo-sandbox.toml, or set a new date"
     ),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os.path
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -29,6 +29,12 @@ class Waived(NamedTuple):
 
     finding: Finding
     allowance: Allowance
+
+    @property
+    def shown(self) -> Finding:
+        """The finding with what allowed it among its evidence."""
+        words = f"allowed by {self.allowance.origin}: {self.allowance.reason}"
+        return replace(self.finding, evidence=(*self.finding.evidence, words))
 
 
 @dataclass(frozen=True, slots=True)

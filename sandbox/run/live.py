@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -212,7 +212,10 @@ class LiveRun:
         complete = self._recorder.completeness(data, plan.alone)
         judged = self._by_behaviour(complete, fresh)
         acts = (*self._judge.findings(), *judged.findings)
-        findings, waived = self._allowed((*self._early, *acts, *judged.fresh))
+        # Only a run that came to a good end saw all that its packages do: then an allowance may be called unused.
+        whole = data is not None and data.get("code") == 0 and not ending.stopped
+        seen = {str(start.get("package")) for start in self._recorder.starts.values()} if whole else set()
+        findings, waived = self._allowed((*self._early, *acts, *judged.fresh), seen)
         open_ones = set(map(id, findings))
         owned = [(key, f) for key, units in ran.items() for f in acts if f.unit in units and id(f) in open_ones]
         owned += [(f.unit.removeprefix("fresh:"), f) for f in findings if f.unit.startswith("fresh:")]
@@ -262,16 +265,17 @@ class LiveRun:
         judging = Judging(self._invocation, self._recorder, self._ledger.ledger, self._writer.id)
         return judging.judge(complete, fresh, self._settings.locked_baseline)
 
-    def _allowed(self, findings: tuple[Finding, ...]) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    def _allowed(
+        self, findings: tuple[Finding, ...], seen: Collection[str] = ()
+    ) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
         """What of the findings counts, and what policy allows."""
         project = self._invocation.project
         if project is None or not project.allowances:
             return findings, ()
         from sandbox.policy.apply import apply
 
-        names = {str(start.get("package")) for start in self._recorder.starts.values()}
-        applied = apply(findings, project, date.today(), self._invocation.facts, names)
-        return applied.findings, tuple(one.finding for one in applied.waived)
+        applied = apply(findings, project, date.today(), self._invocation.facts, seen)
+        return applied.findings, tuple(one.shown for one in applied.waived)
 
     def _landlock(self) -> str:
         plan, runtime = self._invocation.plan, self._invocation.host.runtime

@@ -116,5 +116,29 @@ def test_a_changed_script_of_the_same_version_is_told(lab: Lab) -> None:
     project.write({"dep/build.rs": _MARK + "\n// changed"})
     done = sandboxed(project, "build")
     assert done.code == 0, done.shown
-    assert [(one["code"], one["severity"]) for one in done.run.findings()] == [("CS0403", "low")]
+    assert [one["severity"] for one in done.run.findings("CS0403")] == ["low"]
     assert done.run.result["verdict"] == "drift"
+
+
+def test_an_allowance_with_a_reason_takes_a_finding_away_and_is_shown(lab: Lab) -> None:
+    project = lab.project(_with_dependency(_PROBES))
+    assert sandboxed(project, "build").code == 120
+    allowed = '[[allow]]\npackage = "dep"\nrule = "CS0103"\npath = "/usr/share"\nreason = "looked at by me"\n'
+    project.write({"cargo-sandbox.toml": allowed})
+    done = sandboxed(project, "build")
+    assert done.code == 0, done.shown
+    assert done.run.findings() == []
+    assert [one["evidence"][-1].rpartition(": ")[2] for one in done.run.result["waived"]] == ["looked at by me"]
+    assert "note: 1 finding allowed by policy: CS0103 of dep 0.1.0 (/usr/share/csbench-marker)" in done.stderr
+    project.write({"cargo-sandbox.toml": allowed.replace("/usr/share", "/usr/lib")})
+    assert sandboxed(project, "build").code == 120
+
+
+def test_an_allowance_that_nothing_needs_is_told(lab: Lab) -> None:
+    unused = '[[allow]]\npackage = "dep"\nrule = "CS0103"\nreason = "once needed"\n'
+    project = lab.project(_with_dependency() | {"cargo-sandbox.toml": unused})
+    done = sandboxed(project, "build")
+    assert done.code == 0, done.shown
+    assert [(one["code"], one["severity"]) for one in done.run.findings()] == [("CS0405", "low")]
+    assert "note[CS0405]: allowance for dep is not used any more" in done.stderr
+    assert "~/ws/cargo-sandbox.toml:2" in done.stderr
