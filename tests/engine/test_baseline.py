@@ -68,6 +68,10 @@ def test_init_change_diff_review_accept_verify(lab: Lab) -> None:
     assert "/bin/uname" in listed.stdout and "nothing was accepted" in listed.stdout
     (unit,) = json.loads(sandboxed(project, "review", "--json").out)["units"]
     assert (unit["package"], unit["rung"], len(unit["new"])) == ("low", "same version", 1)
+    asked = sandboxed(project, "review", tty=True, stdin=b"e\ns\n")
+    assert asked.code == 0, asked.shown
+    assert "[1/1]" in asked.stdout and "accept, skip, show events, quit?" in asked.stdout
+    assert '"path": "/bin/uname"' in asked.stdout and "nothing was accepted" in asked.stdout
     refused = sandboxed(project, "baseline", "accept", "low")
     assert refused.code == 2 and "without a reason" in refused.stderr
     assert (store / "low.toml").read_text() == before
