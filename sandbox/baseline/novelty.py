@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from sandbox.baseline.convert import Checksums, has_baseline
+from sandbox.baseline.convert import Checksums, bare, has_baseline
 from sandbox.baseline.fold import sameness, telling
 from sandbox.baseline.ladder import Step, look_up
 from sandbox.baseline.store import Stores
@@ -54,11 +54,13 @@ def novelties(profile: Profile, checksums: Checksums, stores: Stores) -> tuple[N
 
 
 def _novelty(key: Key, units: Iterable[Behaviour], checksum: str, step: Step) -> Novelty:
-    ordered = sorted(units, key=lambda one: (_number(one.unit), one.unit))
+    ordered = sorted(units, key=lambda one: (_is_fresh(one), _number(one.unit), one.unit))
     facts: dict[Fact, Fact] = {}
     for one in ordered:
+        # Events of an earlier run would be looked for in the run of the first unit.
+        elsewhere = _is_fresh(one) and one.unit != ordered[0].unit
         for fact in telling(one):
-            facts.setdefault(fact, fact)
+            facts.setdefault(fact, bare(fact) if elsewhere else fact)
     entry = step.entry.unit(key) if step.entry is not None else None
     known = {sameness(one.fact) for one in entry.facts} if entry is not None else set()
     shown = {sameness(fact) for fact in facts}
@@ -72,6 +74,10 @@ def _novelty(key: Key, units: Iterable[Behaviour], checksum: str, step: Step) ->
         tuple(kind for kind in CLASSES if kind in cut),
         tuple(sorted(facts.values())),
     )  # fmt: skip
+
+
+def _is_fresh(one: Behaviour) -> bool:
+    return one.unit.startswith("fresh:")
 
 
 def _number(unit: str) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from sandbox.behaviour.canonical import SCHEMA as BEHAVIOUR_SCHEMA
 from sandbox.behaviour.canonical import BehaviourError, from_json
 from sandbox.behaviour.model import Behaviour, Profile
 from sandbox.behaviour.patterns import VERSION
+from sandbox.judge.model import Finding
 from sandbox.trace import files, locks
 
 FILE = "behaviours.jsonl"
@@ -43,6 +44,28 @@ class Shelved:
         )
         holes = (f"{len(self.missing)} fresh units have no behaviour on record",) if self.missing else ()
         return Profile(run, VERSION, tuple(found), holes)
+
+
+FRESH = "fresh:"
+"""What the name of a unit that was not run begins with; its ledger key follows."""
+
+
+def joined(profile: Profile, shelved: Shelved) -> Profile:
+    """A run's profile with its fresh units, named `fresh:KEY`, so that their drift is judged anew in each run: what was
+    accepted meanwhile is none any more."""
+    fresh = [replace(one, unit=FRESH + key) for key, units in sorted(shelved.behaviours.items()) for one in units]
+    found = sorted((*profile.behaviours, *fresh), key=lambda one: (one.key, one.facts, one.macros))
+    return replace(profile, behaviours=tuple(found))
+
+
+def mark_fresh(findings: Iterable[Finding], shelved: Shelved) -> tuple[Finding, ...]:
+    """Findings about `joined` units, told apart as those of the run in which the unit ran."""
+    return tuple(
+        replace(one, fresh=True, run=shelved.runs.get(one.unit.removeprefix(FRESH), ""))
+        if one.unit.startswith(FRESH)
+        else one
+        for one in findings
+    )
 
 
 class BehaviourShelf:

@@ -11,9 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from sandbox.baseline.model import Baseline, BaselineError
+from sandbox.baseline.model import Baseline, BaselineError, Waiver
 from sandbox.baseline.population import Population, shipped
 from sandbox.baseline.toml import MAX_BYTES, dumps, loads
+from sandbox.behaviour.patterns import VERSION
 from sandbox.resources import profile
 from sandbox.trace import files
 
@@ -176,22 +177,43 @@ class Stores:
         return [(name, store[package]) for name, store in self.all if package in store]
 
 
+def waivers(stores: Stores, package: str, version: str, checksum: str) -> tuple[Waiver, ...]:
+    """The rules that were accepted for exactly this content, in the tree or by the user; none without a checksum. The
+    pack's word does not count: nobody here accepted it."""
+    if not checksum:
+        return ()
+    found: dict[str, Waiver] = {}
+    for store in (stores.tree, stores.user):
+        entry = store[package].find(version, checksum) if package in store else None
+        for waiver in entry.waivers if entry is not None else ():
+            found.setdefault(waiver.rule, waiver)
+    return tuple(sorted(found.values()))
+
+
 def tree_folder(workspace: str | Path) -> Path:
     """The store of a project, in its workspace's root."""
     return Path(workspace) / TREE_FOLDER
 
 
 def open_stores(
-    workspace: str | Path | None, env: Mapping[str, str], packages: Iterable[str], pack: Path | None = None
+    workspace: str | Path | None,
+    env: Mapping[str, str],
+    packages: Iterable[str],
+    pack: Path | None = None,
+    checksums: Mapping[tuple[str, str], str] | None = None,
 ) -> Stores:
     """Read what the stores hold of these packages. Without `workspace` the tree has no say (a tree that is not to be
-    trusted). Raises BaselineError for a broken file of the tree or the user."""
+    trusted). With `checksums` the pack is not read for packages of which all versions there are accepted already, which
+    saves time and changes no answer. Raises BaselineError for a broken file of the tree or the user."""
     folders = {
         "tree": tree_folder(workspace) if workspace is not None else None,
         "user": user_folder(env),
         "pack": pack or pack_folder(),
     }
     wanted = sorted(set(packages))
+    versions: dict[str, list[tuple[str, str]]] = {}
+    for (package, version), checksum in (checksums or {}).items():
+        versions.setdefault(package, []).append((version, checksum))
     found: dict[str, dict[str, Baseline]] = {}
     for name, folder in folders.items():
         found[name] = {}
@@ -201,8 +223,16 @@ def open_stores(
             if name == "pack":
                 stack.enter_context(contextlib.suppress(BaselineError))
             for package in wanted:
+                if name == "pack" and _all_known(package, versions.get(package), found["tree"], found["user"]):
+                    continue
                 baseline = load(folder, package)
                 if baseline is not None:
                     found[name][package] = baseline
     has_own = any(folder is not None and exists(folder) for folder in (folders["tree"], folders["user"]))
     return Stores(found["tree"], found["user"], found["pack"], has_own, shipped(pack))
+
+
+def _all_known(package: str, versions: list[tuple[str, str]] | None, *stores: Mapping[str, Baseline]) -> bool:
+    """Whether stores above the pack have each of these versions with its checksum."""
+    known = [store[package] for store in stores if package in store and store[package].normaliser == VERSION]
+    return bool(versions) and all(any(one.find(*version) for one in known) for version in versions or ())

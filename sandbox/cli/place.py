@@ -33,7 +33,7 @@ class Place:
     def stores(self, state: State) -> Stores:
         """What the stores say of the state's packages. Raises BaselineError."""
         packages = {one.key.package for one in state.profile.behaviours if one.key.package}
-        return open_stores(self.workspace, self.env, packages)
+        return open_stores(self.workspace, self.env, packages, checksums=state.checksums)
 
     def folder(self, user: bool) -> Path:
         """The store that is written: the tree's, or the user's. Raises BaselineError without a home."""

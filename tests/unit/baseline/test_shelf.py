@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from sandbox.baseline import shelf as module
-from sandbox.baseline.shelf import FILE, BehaviourShelf
+from sandbox.baseline.judge import drift
+from sandbox.baseline.shelf import FILE, BehaviourShelf, joined, mark_fresh
+from sandbox.baseline.store import Stores
 from sandbox.behaviour.canonical import unit_json
 from sandbox.behaviour.model import Behaviour
-from tests.unit.baseline.made import CC, CURL, script
+from tests.unit.baseline.made import CC, CURL, SUM, accepted, profile, script
 
 
 def put(shelf: BehaviourShelf, run: str, **units: Behaviour) -> None:
@@ -111,3 +113,24 @@ def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     shelf = BehaviourShelf(folder)
     put(shelf, "r1", k1=RING)
     assert shelf.failed and victim.read_text() == "kept"
+
+
+def test_drift_of_a_fresh_unit_is_told_as_such_until_it_is_accepted(tmp_path: Path) -> None:
+    shelf = BehaviourShelf(tmp_path)
+    put(shelf, "r1", k1=OTHER)
+    shelved = shelf.read(["k1"])
+    sums = {("ring", "1.0.0"): SUM}
+    whole = joined(profile(), shelved)
+    (finding,) = mark_fresh(drift(whole, sums, Stores(tree=accepted(RING), has_own=True)).findings, shelved)
+    assert (finding.fresh, finding.run, finding.unit, finding.events) == (True, "r1", "fresh:k1", (7,))
+    assert not drift(whole, sums, Stores(tree=accepted(RING, OTHER), has_own=True)).findings
+
+
+def test_events_of_an_earlier_run_are_not_charged_to_this_one(tmp_path: Path) -> None:
+    shelf = BehaviourShelf(tmp_path)
+    put(shelf, "r1", k1=OTHER)
+    shelved = shelf.read(["k1"])
+    whole = joined(profile(script("ring", "1.0.0", CC, unit="u5")), shelved)
+    found = drift(whole, {("ring", "1.0.0"): SUM}, Stores(tree=accepted(RING), has_own=True))
+    (finding,) = mark_fresh(found.findings, shelved)
+    assert (finding.unit, finding.events, finding.fresh) == ("u5", (), False)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.baseline.model import Baseline, BaselineError, VersionEntry
-from sandbox.baseline.store import Stores, exists, file_name, load, load_all, open_stores, save, user_folder
+from sandbox.baseline.model import Baseline, BaselineError, VersionEntry, Waiver
+from sandbox.baseline.store import Stores, exists, file_name, load, load_all, open_stores, save, user_folder, waivers
 
 
 def made(package: str, version: str = "1.0.0") -> Baseline:
@@ -113,6 +113,32 @@ def test_only_what_is_asked_for_is_read_and_a_tree_without_trust_has_no_say(tmp_
         open_stores(tmp_path / "ws", env, ["broken"], pack)
 
 
+def test_the_pack_is_read_only_for_what_was_not_accepted(tmp_path: Path) -> None:
+    save(tmp_path / "ws" / "cargo-sandbox.baseline", made("a"))
+    for package in ("a", "b"):
+        save(tmp_path / "pack", made(package))
+
+    def read(**checksums: str) -> set[str]:
+        sums = {("a", version.replace("v", "").replace("_", ".")): checksum for version, checksum in checksums.items()}
+        return set(open_stores(tmp_path / "ws", {}, ["a", "b"], tmp_path / "pack", sums).pack)
+
+    assert read(v1_0_0="") == {"b"}
+    assert read(v1_0_0="", v2_0_0="") == {"a", "b"}
+    assert read(v1_0_0="c" * 64) == {"a", "b"}
+    assert read() == {"a", "b"}
+
+
 def test_a_pack_alone_is_no_baseline_of_ones_own(tmp_path: Path) -> None:
     save(tmp_path / "pack", made("b"))
     assert not open_stores(tmp_path / "ws", {}, ["b"], tmp_path / "pack").has_own
+
+
+def test_a_rule_is_waived_for_exactly_the_content_it_was_accepted_for_and_never_by_the_pack() -> None:
+    waiver = Waiver("CS0201", "it must")
+    entries = (VersionEntry("1.0.0", "a" * 64, waivers=(waiver,)), VersionEntry("2.0.0", "", waivers=(waiver,)))
+    known = {"x": Baseline("x", entries)}
+    assert waivers(Stores(tree=known), "x", "1.0.0", "a" * 64) == (waiver,)
+    assert waivers(Stores(user=known), "x", "1.0.0", "a" * 64) == (waiver,)
+    assert waivers(Stores(pack=known), "x", "1.0.0", "a" * 64) == ()
+    for version, checksum in (("1.0.0", "b" * 64), ("1.0.1", "a" * 64), ("1.0.0", ""), ("2.0.0", "")):
+        assert waivers(Stores(tree=known), "x", version, checksum) == ()

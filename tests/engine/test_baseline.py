@@ -1,0 +1,105 @@
+"""The life of a baseline on real builds: init, a dependency that changes, diff, review, accept, verify."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sandbox.baseline.store import load_all
+from tests.engine.crates import manifest
+from tests.engines import core
+from tests.harness import Lab, sandboxed
+
+pytestmark = pytest.mark.engine
+
+QUIET = 'fn main() { println!("cargo::rustc-cfg=quiet"); println!("cargo::rustc-check-cfg=cfg(quiet)"); }'
+LOUD = """\
+fn main() {
+    println!("cargo::rustc-cfg=quiet");
+    println!("cargo::rustc-check-cfg=cfg(quiet)");
+    assert!(std::process::Command::new("/bin/uname").arg("-s").output().unwrap().status.success());
+}
+"""
+TREE = {
+    "Cargo.toml": '[workspace]\nresolver = "2"\nmembers = ["low", "high", "app"]\n',
+    "low/Cargo.toml": manifest("low"),
+    "low/build.rs": QUIET,
+    "low/src/lib.rs": "",
+    "high/Cargo.toml": manifest("high", '\n[dependencies]\nlow = { path = "../low" }\n'),
+    "high/build.rs": "fn main() {}",
+    "high/src/lib.rs": "",
+    "app/Cargo.toml": manifest("app", '\n[dependencies]\nhigh = { path = "../high" }\n'),
+    "app/src/main.rs": "fn main() {}",
+}
+
+
+@core
+def test_init_change_diff_review_accept_verify(lab: Lab) -> None:
+    project = lab.project(TREE)
+    store = project.dir / "cargo-sandbox.baseline"
+    early = sandboxed(project, "baseline", "init")
+    assert early.code == 2 and "build first: cargo-sandbox build" in early.stderr
+    assert not store.exists()
+
+    assert sandboxed(project, "build").code == 0
+    done = sandboxed(project, "baseline", "init")
+    assert done.code == 0, done.shown
+    assert sorted(load_all(store)) == ["high", "low"]
+    assert sandboxed(project, "baseline", "verify", "--locked-baseline").code == 0
+    # Nothing runs in the second build: what is fresh is known all the same.
+    again = sandboxed(project, "build")
+    assert again.units("script") == []
+    assert sandboxed(project, "baseline", "verify", "--locked-baseline").code == 0
+
+    project.write({"low/build.rs": LOUD})
+    assert sandboxed(project, "build").code == 0
+    failed = sandboxed(project, "baseline", "verify", "--locked-baseline")
+    assert failed.code == 123, failed.shown
+    assert "low 0.1.0: 1 facts are not in the baseline" in failed.stdout
+    diff = sandboxed(project, "baseline", "diff")
+    assert diff.code == 0
+    added = [line for line in diff.stdout.splitlines() if line.startswith("  + ")]
+    assert len(added) == 1 and "exec exec /bin/uname" in added[0], diff.shown
+    assert "high" not in diff.stdout
+
+    before = (store / "low.toml").read_text()
+    listed = sandboxed(project, "review")
+    assert "/bin/uname" in listed.stdout and "nothing was accepted" in listed.stdout
+    (unit,) = json.loads(sandboxed(project, "review", "--json").out)["units"]
+    assert (unit["package"], unit["rung"], len(unit["new"])) == ("low", "same version", 1)
+    asked = sandboxed(project, "review", tty=True, stdin=b"e\ns\n")
+    assert asked.code == 0, asked.shown
+    assert "[1/1]" in asked.stdout and "accept, skip, show events, quit?" in asked.stdout
+    assert '"path": "/bin/uname"' in asked.stdout and "nothing was accepted" in asked.stdout
+    refused = sandboxed(project, "baseline", "accept", "low")
+    assert refused.code == 2 and "without a reason" in refused.stderr
+    assert (store / "low.toml").read_text() == before
+
+    accepted = sandboxed(project, "baseline", "accept", "low", "--reason", "it asks for the system's name")
+    assert accepted.code == 0, accepted.shown
+    after = (store / "low.toml").read_text().splitlines()
+    # One fact is one line more; the reason is another one.
+    new = [line for line in after if line not in before.splitlines()]
+    assert len(after) == len(before.splitlines()) + 1
+    assert [line.split("=")[0].strip() for line in new] == ["reason", "{ class"]
+    assert sandboxed(project, "baseline", "verify", "--locked-baseline").code == 0
+    assert sandboxed(project, "baseline", "status").stdout.startswith(
+        "high 0.1.0: same version (0.1.0, tree), nothing new"
+    )
+
+
+def test_learning_builds_anew_each_time_and_accepts_only_with_a_reason(lab: Lab) -> None:
+    project = lab.project(TREE)
+    store = project.dir / "cargo-sandbox.baseline"
+    shown = sandboxed(project, "baseline", "learn", "--runs", "2", options=[])
+    assert shown.code == 0, shown.shown
+    assert "would accept low 0.1.0" in shown.stdout and "nothing was: give --reason" in shown.stdout
+    assert not store.exists() and not project.target.exists()
+    learned = sandboxed(project, "baseline", "learn", "--runs", "2", "--reason", "two clean builds")
+    assert learned.code == 0, learned.shown
+    (entry,) = load_all(store)["low"].versions
+    assert (entry.runs, entry.reason) == (2, "two clean builds")
+    assert {one.seen for unit in entry.units for one in unit.facts} == {2}
+    assert sandboxed(project, "build").code == 0
+    assert sandboxed(project, "baseline", "verify").code == 0
