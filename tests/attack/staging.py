@@ -220,7 +220,9 @@ class Stage:
     def workspace(self, chosen: Sequence[Scenario]) -> Project:
         """A workspace with the crates of these scenarios."""
         folders = [one.folder for one in chosen]
-        members = [str(path.parent.relative_to(TOP)) for name in folders for path in sorted((TOP / name).rglob("Cargo.toml"))]
+        members = [
+            str(path.parent.relative_to(TOP)) for name in folders for path in sorted((TOP / name).rglob("Cargo.toml"))
+        ]
         return self._project(folders, members)
 
     def build(self, project: Project, verb: Sequence[str], options: Sequence[str] = REPORT, **env: str) -> Staged:

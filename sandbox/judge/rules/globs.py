@@ -36,7 +36,8 @@ class _Odd:
 
 @dataclass(frozen=True, slots=True)
 class Globs:
-    """Alternatives: a text matches if one of them does. `words` are the patterns as written."""
+    """Alternatives: a text matches if one of them does. `words` are the patterns as written. `stems` are the begins of
+    the odd ones, `bare` those that have none, each with a part that it must hold."""
 
     words: tuple[str, ...]
     exact: frozenset[str] = frozenset()
@@ -44,6 +45,8 @@ class Globs:
     ends: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     odd: tuple[_Odd, ...] = field(default=(), compare=False)
+    stems: tuple[str, ...] = field(default=(), compare=False)
+    bare: tuple[tuple[str, _Odd], ...] = field(default=(), compare=False)
 
     def matches(self, text: str) -> bool:
         """Whether one of the patterns is the whole text."""
@@ -52,8 +55,13 @@ class Globs:
             or (bool(self.begins) and text.startswith(self.begins))
             or (bool(self.ends) and text.endswith(self.ends))
             or any(part in text for part in self.parts)
-            or any(one.matches(text) for one in self.odd)
+            or (bool(self.odd) and self._is_odd(text))
         )
+
+    def _is_odd(self, text: str) -> bool:
+        if self.stems and text.startswith(self.stems):
+            return any(one.matches(text) for one in self.odd)
+        return any(part in text and one.matches(text) for part, one in self.bare)
 
 
 def globs(words: Iterable[str]) -> Globs:
@@ -81,7 +89,9 @@ def globs(words: Iterable[str]) -> Globs:
         else:
             _check(word, pieces)
             odd.append(_Odd(pieces[0], pieces[-1], word))
-    return Globs(kept, frozenset(exact), tuple(begins), tuple(ends), tuple(parts), tuple(odd))
+    stems = tuple(one.begin for one in odd if one.begin)
+    bare = tuple((max(_STARS.split(one.text)[::2], key=len), one) for one in odd if not one.begin)
+    return Globs(kept, frozenset(exact), tuple(begins), tuple(ends), tuple(parts), tuple(odd), stems, bare)
 
 
 def _check(word: str, pieces: list[str]) -> None:

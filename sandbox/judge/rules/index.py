@@ -70,7 +70,7 @@ class Index:
                 if len(self._kept) < _MOST_KEPT:
                     self._kept[key] = candidates
             for leaf in candidates:
-                if fits(leaf, fact):
+                if fits(leaf, fact, chosen=True):
                     out.setdefault(id(leaf), []).append(fact)
         return out
 

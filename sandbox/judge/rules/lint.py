@@ -106,6 +106,8 @@ def _problems(rule: Rule) -> Iterator[str]:
             yield f"matches the example that it should not: {example.name!r}"
     if rule.severity in ("high", "critical") and not rule.techniques:
         yield "is high and names no technique"
+    if rule.severity in ("high", "critical") and any(leaf.baseline for leaf in leaves(rule.when)):
+        yield "is high and asks the baseline: what was accepted once would let it off in silence"
     if len(rule.title) > 90:
         yield "the title is longer than 90 characters"
     # A benign twin that no example shows may hide anything.

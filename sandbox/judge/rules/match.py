@@ -97,17 +97,19 @@ def evaluate(condition: Condition, unit: UnitFacts) -> Hit | None:
             return _across(condition, unit)
 
 
-def fits(leaf: Leaf, fact: Fact) -> bool:
-    """Whether one fact is of the kind that a condition asks for; baseline, counts and the unit are not looked at."""
+def fits(leaf: Leaf, fact: Fact, chosen: bool = False) -> bool:
+    """Whether one fact is of the kind that a condition asks for; baseline, counts and the unit are not looked at.
+    `chosen`: its object, or where none is asked for its program, was looked at already."""
     if leaf.act and fact.act not in leaf.act:
         return False
     if leaf.changes and fact.act == "read":
         return False
     if leaf.owner and fact.owner not in leaf.owner:
         return False
-    if leaf.object is not None and not any(leaf.object.matches(place) for place in places(fact)):
+    if leaf.object is not None and not chosen and not any(leaf.object.matches(place) for place in places(fact)):
         return False
-    if leaf.program is not None and not any(_named(leaf.program, one) for one in programs(fact)):
+    looked = chosen and leaf.object is None
+    if leaf.program is not None and not looked and not any(_named(leaf.program, one) for one in programs(fact)):
         return False
     if leaf.parent is not None and not (fact.chain and _named(leaf.parent, fact.chain[-1])):
         return False
@@ -132,7 +134,10 @@ def fits(leaf: Leaf, fact: Fact) -> bool:
 
 
 def places(fact: Fact) -> tuple[str, ...]:
-    """The places that a fact is about: its object, where links lead, the second place of a rename or link."""
+    """The places that a fact is about: its object, where links lead, the second place of a rename or link. A DNS name
+    in small letters and without its last dot, since name servers see no difference."""
+    if fact.kind == "dns":
+        return (fact.object.rstrip(".").lower(),)
     if not fact.detail:
         return (fact.object,)
     return (fact.object, *(value for name, value in fact.detail if name in _PLACES))
@@ -189,7 +194,7 @@ def _leaf(leaf: Leaf, unit: UnitFacts) -> Hit | None:
 def _counted(leaf: Leaf, fact: Fact) -> tuple[str, str]:
     """What is counted together, and the name under which it counts once."""
     if leaf.of == "zone":
-        labels = fact.object.rstrip(".").split(".")
+        labels = fact.object.rstrip(".").lower().split(".")
         return ".".join(labels[-2:]), ".".join(labels[:-2])
     if leaf.of == "host":
         return "", fact.object.rpartition(":")[0] or fact.object
