@@ -9,6 +9,7 @@
     │   ├── ToolchainError     121    no toolchain that we may run
     │   └── ImageError         121    no image to build in, or none can be made
     ├── RecordIncomplete       122    the record has a hole, under --require-complete
+    ├── BaselineMissing        123    a baseline is missing or stale, under --locked-baseline
     ├── LimitExceeded          124    a limit ended the build
     └── EngineUnavailable      125    bubblewrap or docker is missing or refuses
 
@@ -96,6 +97,12 @@ class RecordIncomplete(SandboxError):
     """The record of the run has a hole, and `--require-complete` asks for one without."""
 
     exit_code = 122
+
+
+class BaselineMissing(SandboxError):
+    """Something that ran has no baseline, or one that is stale, and `--locked-baseline` asks for one."""
+
+    exit_code = 123
 
 
 class LimitExceeded(SandboxError):

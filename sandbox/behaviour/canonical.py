@@ -65,6 +65,11 @@ def canonical(data: dict[str, Any]) -> bytes:
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+def fact_text(fact: Fact) -> str:
+    """The one text of a fact, without evidence."""
+    return canonical(_fact_json(fact, evidence=False)).decode()
+
+
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12)."""
     path = Path(__file__).parent / "schema" / "behaviour-v1.schema.json"

@@ -12,11 +12,82 @@ from sandbox.behaviour.normalise import Normaliser, stored_text
 from sandbox.behaviour.patterns import VERSION
 from sandbox.behaviour.processes import Processes, Room
 from sandbox.behaviour.roots import roots_of
-from sandbox.behaviour.units import Unit, own_roots, read_units
+from sandbox.behaviour.units import Unit, Units, own_roots
 from sandbox.trace.reader import RunReader
 
 MOST_EXECUTED = 100_000
+MOST_EARLY = 10_000
+"""Events that are kept for units whose start was not told yet."""
+
 _OF_END: frozenset[Class] = frozenset(("directive", "survivor", "used"))
+
+
+class Profiler:
+    """Makes the behaviours of a run while it goes on. Feed `unit` and `event` as the guard tells them, then `finish`
+    once. `plan`: `Plan.to_json`; `workspace`: the run header's.
+
+    Cargo itself (`u0`) is not judged and has none. Memory is bounded by the caps of `collect`, `processes` and `units`.
+    """
+
+    def __init__(self, plan: Mapping[str, Any], workspace: str) -> None:
+        self._roots = roots_of(plan, workspace)
+        self._units = Units()
+        self._room = Room()
+        self._collectors: dict[str, Collector] = {}
+        self._early: dict[str, list[Mapping[str, Any]]] = {}
+        self._early_events = 0
+        self._executed: set[str] = set()
+        self._strays = 0
+
+    def unit(self, record: Mapping[str, Any]) -> None:
+        """A unit begins or ends."""
+        unit = self._units.take(record)
+        if unit is None:
+            return
+        names = Normaliser(self._roots, own_roots(unit, self._roots), unit.pid)
+        self._collectors[unit.name] = Collector(names, Processes(unit.pid, self._room))
+        for event in self._early.pop(unit.name, ()):
+            self.event(event)
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        """One event."""
+        name = event.get("unit")
+        collector = self._collectors.get(name) if isinstance(name, str) else None
+        if collector is None:
+            if name == "u0":
+                return
+            if name != "u?":
+                self._before_its_start(stored_text(name), event)
+                return
+            # Whose descent is lost has no record of a start.
+            self._units.known["u?"] = _nobody()
+            collector = self._collectors["u?"] = Collector(Normaliser(self._roots), Processes(0, self._room))
+        raw = collector.event(event)
+        if raw and len(self._executed) < MOST_EXECUTED:
+            self._executed.add(raw)
+
+    def finish(self, run: str, holes: Iterable[str] = ()) -> Profile:
+        """The behaviours, in order. `holes`: in words, why the record is not whole (then no class is)."""
+        why = [*holes]
+        strays = self._strays + sum(map(len, self._early.values()))
+        if strays:
+            why.append(f"{strays} events of units that have no start record")
+        known = self._units.known
+        digests = {path: sha for unit in known.values() for path, sha in unit.outputs.items() if sha}
+        cut = len(self._executed) >= MOST_EXECUTED
+        found = [
+            _behaviour(unit, self._collectors[name], self._executed, digests, bool(why), cut)
+            for name, unit in known.items()
+        ]
+        found.sort(key=lambda one: (one.key, one.facts, one.macros))
+        return Profile(run, VERSION, tuple(found), tuple(why))
+
+    def _before_its_start(self, name: str, event: Mapping[str, Any]) -> None:
+        if self._early_events >= MOST_EARLY:
+            self._strays += 1
+            return
+        self._early_events += 1
+        self._early.setdefault(name, []).append(event)
 
 
 def profile(
@@ -27,45 +98,14 @@ def profile(
     events: Iterable[Mapping[str, Any]],
     holes: Iterable[str] = (),
 ) -> Profile:
-    """The behaviours of a run. `plan`: `Plan.to_json`; `units` and `events`: its records, read once and in order,
-    `units` first; `holes` is asked for last, when both were read: in words, why they are not whole (then no class is).
-
-    Cargo itself (`u0`) is not judged and has none. Memory is bounded by the caps of `collect`, `processes` and `units`.
-    """
-    roots = roots_of(plan, workspace)
-    known = read_units(units)
-    room = Room()
-    collectors = {
-        name: _collector(unit, Normaliser(roots, own_roots(unit, roots), unit.pid), room)
-        for name, unit in known.items()
-    }
-    executed: set[str] = set()
-    strays = 0
+    """The behaviours of a run from its records, which are read once and in order, `units` first; `holes` is asked for
+    last, when both were read."""
+    profiler = Profiler(plan, workspace)
+    for record in units:
+        profiler.unit(record)
     for event in events:
-        name = stored_text(event.get("unit"))
-        collector = collectors.get(name)
-        if collector is None:
-            if name == "u0":
-                continue
-            if name != "u?":
-                strays += 1
-                continue
-            # Whose descent is lost has no record of a start.
-            known[name] = _nobody()
-            collector = collectors[name] = _collector(known[name], Normaliser(roots), room)
-        raw = collector.event(event)
-        if raw and len(executed) < MOST_EXECUTED:
-            executed.add(raw)
-    why = [*holes]
-    if strays:
-        why.append(f"{strays} events of units that have no start record")
-    digests = {path: sha for unit in known.values() for path, sha in unit.outputs.items() if sha}
-    found = [
-        _behaviour(unit, collectors[name], executed, digests, bool(why), len(executed) >= MOST_EXECUTED)
-        for name, unit in known.items()
-    ]
-    found.sort(key=lambda one: (one.key, one.facts, one.macros))
-    return Profile(run, VERSION, tuple(found), tuple(why))
+        profiler.event(event)
+    return profiler.finish(run, holes)
 
 
 def profile_of(reader: RunReader) -> Profile:
@@ -88,10 +128,6 @@ def profile_of(reader: RunReader) -> Profile:
 
     workspace = stored_text(reader.header.get("workspace"))
     return profile(reader.id, plan or {}, workspace, reader.units(), reader.events(), holes())
-
-
-def _collector(unit: Unit, names: Normaliser, room: Room) -> Collector:
-    return Collector(names, Processes(unit.pid, room))
 
 
 def _nobody() -> Unit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,19 +32,24 @@ class Unit:
     quiet: int = 0
 
 
-def read_units(records: Iterable[Mapping[str, Any]]) -> dict[str, Unit]:
-    """All units but cargo itself, by name. Records may come in any order of units, each start before its end."""
-    units: dict[str, Unit] = {}
-    room = MOST_OUTPUTS
-    for record in records:
+@dataclass(slots=True)
+class Units:
+    """The units of a run as their records come: each start before its end, in any order of units."""
+
+    known: dict[str, Unit] = field(default_factory=dict)
+    _room: int = MOST_OUTPUTS
+
+    def take(self, record: Mapping[str, Any]) -> Unit | None:
+        """Take one record; gives the unit if this is its start."""
         name = stored_text(record.get("unit"))
-        if record.get("event") == "start" and name not in units and record.get("role") != "cargo":
-            units[name] = Unit(name, _key(record), _int(record.get("pid")), record)
-        elif record.get("event") == "end" and name in units:
-            unit = units[name]
-            _end(unit, record, room)
-            room -= len(unit.outputs)
-    return units
+        if record.get("event") == "start" and name not in self.known and record.get("role") != "cargo":
+            unit = self.known[name] = Unit(name, _key(record), _int(record.get("pid")), record)
+            return unit
+        if record.get("event") == "end" and name in self.known:
+            unit = self.known[name]
+            _end(unit, record, self._room)
+            self._room -= len(unit.outputs)
+        return None
 
 
 def _end(unit: Unit, record: Mapping[str, Any], room: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.errors import WorkspaceError
 
-CACHE_VERSION = 3
+CACHE_VERSION = 4
 """Version of `Facts.to_json`; raised with any change of its shape."""
 
 _KINDS = ("normal", "build", "dev")

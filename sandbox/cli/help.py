@@ -18,9 +18,12 @@ Our own verbs:
   report RUN [--format F] [--output FILE]   a run's findings again (RUN: an id, its beginning, or last)
                                    formats: terminal, json, sarif, markdown
   explain RUN#EVENT                show one event of a run in full
+  config show [--origin] [--json]   the settings and allowances that a build here would have, and where they come from
   doctor [--json] [--require TIER]   what this host offers, as a tier: degraded, standard or strong
   runs list|show|path|prune|pin|unpin   the stored runs
   runs behaviour RUN [--json] [PACKAGE]   what each unit of a run did, normalised
+  baseline init|learn|status|diff|accept|verify|prune|import|export   accepted behaviours (docs/baselines.md)
+  review [--accept PKG --reason TEXT]   go through what is new, one by one, and accept or skip it
 
 Options (also as variables: CARGO_SANDBOX_DENY=medium):
 """
@@ -30,7 +33,8 @@ _TAIL = """
   --help                    print this
 
 Exit codes: cargo's own | 120 finding at or above --deny | 121 the sandbox could not be set up as planned
-  122 record incomplete (--require-complete) | 124 a limit was reached | 125 engine unavailable | 2 usage | 1 our bug"""
+  122 record incomplete (--require-complete) | 123 baseline missing or stale (--locked-baseline)
+  124 a limit was reached | 125 engine unavailable | 2 usage | 1 our bug"""
 
 
 def help_text() -> str:

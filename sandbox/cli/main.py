@@ -104,6 +104,14 @@ def _dispatch(arguments: list[str]) -> int:
         from sandbox.cli import doctor
 
         return doctor.run(rest[rest.index("doctor") + 1 :], settings)
+    if verb in ("baseline", "review"):
+        from sandbox.cli import baseline
+
+        return baseline.run(rest[rest.index(verb) :], settings)
+    if verb == "config":
+        from sandbox.cli import config
+
+        return config.run(rest[rest.index("config") + 1 :], settings)
     if verb in ("runs", "report", "explain"):
         from sandbox.cli import records
 

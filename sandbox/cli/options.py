@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sandbox.errors import UsageError
@@ -11,7 +11,10 @@ from sandbox.errors import UsageError
 
 @dataclass(frozen=True)
 class Settings:
-    """What the options say. Sizes are bytes, times seconds; `None` means not given."""
+    """What the options say. Sizes are bytes, times seconds; `None` means not given.
+
+    `given` names the fields that the command line or a variable set, each with where; files of policy may set others.
+    """
 
     engine: str = "auto"
     runtime: str = ""
@@ -30,10 +33,16 @@ class Settings:
     cpu_limit: float = 0.0
     seccomp: str = "standard"
     require_complete: bool = False
+    locked_baseline: bool = False
     strict: bool = False
     quiet: bool = False
     pin: bool = False
     report: tuple[tuple[str, str], ...] = ()
+    policy: str = ""
+    untrusted: bool = False
+    deny_build_scripts: bool = False
+    allow_build_script: tuple[str, ...] = ()
+    given: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -125,6 +134,14 @@ def _image(text: str) -> str:
     return text
 
 
+def _script(text: str) -> str:
+    from sandbox.policy.semver import SCRIPT_HINT, is_script_name
+
+    if not is_script_name(text):
+        raise UsageError(f"{text!r} names no package", hint=SCRIPT_HINT)
+    return text
+
+
 def _report(text: str) -> tuple[str, str]:
     from sandbox.report.formats import parse_target
 
@@ -185,6 +202,7 @@ OPTIONS: tuple[Option, ...] = (
         _choice("standard", "strict"),
     ),
     Option("--require-complete", "require_complete", "", "exit 122 when the record has a hole", _switch),
+    Option("--locked-baseline", "locked_baseline", "", "exit 123 when a baseline is missing or stale", _switch),
     Option("--strict", "strict", "", "refuse a host that is degraded: where a wall or the record is weaker", _switch),
     Option("--quiet", "quiet", "", "no last line when the run is clean", _switch),
     Option("--pin", "pin", "", "keep this run's record for ever", _switch),
@@ -197,6 +215,29 @@ OPTIONS: tuple[Option, ...] = (
         True,
         ",",
     ),
+    Option(
+        "--policy",
+        "policy",
+        "NAME",
+        "a set of settings to begin with: default, strict, farm, forensic [default]",
+        _choice("default", "strict", "farm", "forensic"),
+    ),
+    Option("--untrusted", "untrusted", "", "the project's own cargo-sandbox.toml may only tighten", _switch),
+    Option(
+        "--deny-build-scripts",
+        "deny_build_scripts",
+        "",
+        "run nothing when the graph has a build script that is not allowed",
+        _switch,
+    ),
+    Option(
+        "--allow-build-script",
+        "allow_build_script",
+        "NAME",
+        "allow this package's build script (NAME@1.2 for a version)",
+        _script,
+        True,
+    ),
 )
 _BY_FLAG = {option.flag: option for option in OPTIONS}
 
@@ -207,10 +248,12 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> tuple[Settings, list[s
     Variables `CARGO_SANDBOX_*` give defaults; lists are separated by `:`, reports by `,`. Raises UsageError.
     """
     values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
     for option in OPTIONS:
         text = env.get(option.variable)
         if text is None:
             continue
+        origins[option.field] = option.variable
         if option.many:
             values[option.field] = tuple(_parsed(option, part, option.variable) for part in _parts(option, text))
         else:
@@ -230,8 +273,9 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> tuple[Settings, list[s
                 raise UsageError(f"{flag} needs a value {found.value}", hint=found.help)
             text = rest.pop(0)
         value = _parsed(found, text, flag)
+        origins[found.field] = f"{origins[found.field]}, {flag}" if found.many and found.field in origins else flag
         values[found.field] = (*values.get(found.field, ()), value) if found.many else value
-    return replace(Settings(), **values), rest
+    return replace(Settings(), **values, given=tuple(origins.items())), rest
 
 
 def _parts(option: Option, text: str) -> list[str]:

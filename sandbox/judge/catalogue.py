@@ -100,4 +100,27 @@ CATALOGUE: dict[str, Entry] = {
         "low",
         "nothing to do when the build works: the call was answered as by a kernel that lacks it",
     ),
+    "CS0401": Entry(
+        "is new in the graph and brings code that runs while it is built",
+        "medium",
+        "see who wants it and read that code, then: cargo-sandbox baseline accept",
+    ),
+    "CS0402": Entry(
+        "came to run code while it is built, which it did not before",
+        "medium",
+        "read what is new in it, then: cargo-sandbox baseline accept; or stay with the version that was accepted",
+    ),
+    "CS0403": Entry(
+        "has another build script under the same version",
+        "high",
+        "a package of a registry never changes: fetch it anew and compare; your own: cargo-sandbox baseline accept",
+    ),
+    "CS0404": Entry(
+        "has a build script that is not allowed to run",
+        "high",
+        "look at the script, then add the package to [build-scripts] allow in cargo-sandbox.toml",
+    ),
+    "CS0405": Entry(
+        "that is not used any more, or has expired", "low", "remove it from cargo-sandbox.toml, or set a new date"
+    ),
 }

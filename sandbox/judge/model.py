@@ -86,7 +86,8 @@ class RunResult:
 
     `tier` is what the host was worth (`cargo-sandbox doctor`), empty in records from before it was told. Where nothing
     was `recorded` no unit was seen: the counters of units and findings say nothing then. `no_baseline` counts the units
-    that had no baseline to be compared with; None says that the run was compared with none at all.
+    that had no baseline to be compared with; None says that the run was compared with none at all. `waived` are
+    findings that the project's policy allows: shown, and no part of the verdict; `notes` hold nothing against it.
     """
 
     run: str
@@ -106,11 +107,14 @@ class RunResult:
     tier_reasons: tuple[str, ...] = ()
     recorded: bool = True
     no_baseline: int | None = None
+    waived: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """JSON form for `result.json`."""
         data = {name: getattr(self, name) for name in self.__slots__}
-        data["findings"] = [finding.to_json() for finding in self.findings]
+        for name in ("findings", "waived"):
+            data[name] = [finding.to_json() for finding in getattr(self, name)]
         data["completeness"] = {name: getattr(self.completeness, name) for name in self.completeness.__slots__}
         return data
 
@@ -118,8 +122,10 @@ class RunResult:
     def from_json(cls, data: dict[str, Any]) -> RunResult:
         """The inverse of `to_json`."""
         known = {name: data[name] for name in cls.__slots__ if name in data}
-        known["findings"] = tuple(Finding.from_json(entry) for entry in data.get("findings", ()))
-        known["tier_reasons"] = tuple(data.get("tier_reasons", ()))
+        for name in ("findings", "waived"):
+            known[name] = tuple(Finding.from_json(entry) for entry in data.get(name, ()))
+        for name in ("tier_reasons", "notes"):
+            known[name] = tuple(data.get(name, ()))
         complete = dict(data.get("completeness", {}))
         complete["reasons"] = tuple(complete.get("reasons", ()))
         known["completeness"] = Completeness(**complete)

@@ -69,6 +69,9 @@ def data(result: RunResult, context: Context) -> dict[str, Any]:
             "tier_reasons": [_safe(reason) for reason in result.tier_reasons],
         },
         "findings": [_finding(mark, finding, result, context) for mark, finding in findings],
+        "allowed": [
+            _finding(mark, finding, result, context) for mark, finding in ordered(result.waived, context.workspace)
+        ],
     }
 
 
@@ -93,6 +96,10 @@ def _finding(mark: str, finding: Finding, result: RunResult, context: Context) -
         "run": _safe(finding.run or result.run),
         "fresh": finding.fresh,
         "macros": [_safe(path) for path in finding.macros],
+        "techniques": [_safe(name) for name in finding.techniques],
+        "evidence_tree": [_safe(line) for line in finding.tree],
+        "rung": _safe(finding.rung) or None,
+        "score": finding.score or None,
         "help": _safe(finding.help),
     }
 

@@ -26,6 +26,9 @@ def render(result: RunResult, context: Context) -> str:
     lines += [f"- **The record has a hole:** {code(reason)}" for reason in result.completeness.reasons]
     lines += [f"- **Note:** {prose(words)}" for words in gaps(result)]
     lines += [""] * (lines[-1] != "")
+    if result.waived:
+        names = sorted({f"{finding.code} of {finding.package} {finding.version}".strip() for finding in result.waived})
+        lines += ["**Allowed by policy:** " + ", ".join(code(name, 120) for name in names[:50]), ""]
     findings = [finding for _, finding in ordered(result.findings, context.workspace)]
     if findings:
         lines += _table(findings, context)
@@ -86,6 +89,11 @@ def _entry(finding: Finding, result: RunResult, context: Context) -> list[str]:
     lines += [f"- **evidence:** {code(line)}" for line in finding.evidence]
     if finding.macros and finding.role == "rustc":
         lines.append("- **macros loaded:** " + ", ".join(code(path, 120) for path in finding.macros[:8]))
+    lines += [f"- **because:** {code(line.strip())}" for line in finding.tree[:20]]
+    if finding.techniques:
+        lines.append("- **ATT&CK:** " + ", ".join(code(name, 20) for name in finding.techniques[:20]))
+    if finding.rung:
+        lines.append(f"- **compared with:** {prose(finding.rung)}")
     if finding.fresh:
         lines.append(f"- **seen in run** {code(finding.run)}; the unit did not run again since")
     lines.append(f"- **help:** {prose(finding.help)}")

@@ -127,7 +127,9 @@ def _result(mark: str, finding: Finding, result: RunResult, context: Context) ->
             "security-severity": _SCORE[finding.severity],
             "package": sarif_text(f"{finding.package} {finding.version}".strip()),
             "subject": sarif_text(finding.subject),
-            "evidence": [sarif_text(line, 300) for line in finding.evidence],
+            "evidence": [sarif_text(line, 300) for line in (*finding.evidence, *finding.tree[:20])],
+            **({"tags": [sarif_text(name) for name in finding.techniques]} if finding.techniques else {}),
+            **({"rung": sarif_text(finding.rung)} if finding.rung else {}),
             **({"explain": sarif_text(f"{finding.run or result.run}#{finding.events[0]}")} if finding.events else {}),
         },
     }

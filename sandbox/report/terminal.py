@@ -18,6 +18,8 @@ ROLES = {
     "program": "program of",
     "probe": "rustc probe for",
     "cargo": "cargo itself",
+    "graph": "package",
+    "policy": "allowance for",
 }
 
 
@@ -50,6 +52,15 @@ def finding_text(finding: Finding, chain: Sequence[str], run: str, colour: bool,
         names = ", ".join(_macro(path) for path in finding.macros[:8])
         lines.append(f"   = macros loaded by this compiler run: {names}")
     lines += [f"   = evidence: {safe(line)}" for line in finding.evidence]
+    if finding.tree:
+        lines += [
+            "   = because:",
+            *(f"     {' ' * (len(line) - len(line.lstrip()))}{safe(line.lstrip())}" for line in finding.tree),
+        ]
+    if finding.techniques:
+        lines.append("   = ATT&CK: " + ", ".join(safe(name) for name in finding.techniques))
+    if finding.rung:
+        lines.append(f"   = compared with: {safe(finding.rung)}")
     if finding.fresh:
         lines.append(f"   = seen in run {safe(finding.run)}; the unit did not run again since")
     lines.append(f"   = severity: {finding.severity}")
@@ -101,6 +112,9 @@ def report(
         parts.append(finding_text(finding, chains.get(key, ()), result.run, colour, home))
     for reason in result.completeness.reasons:
         parts.append(f"warning: the record has a hole: {safe(reason)}")
+    if result.waived:
+        parts.append(f"note: {count(len(result.waived), 'finding')} allowed by policy: {_allowed(result.waived)}")
+    parts += [f"note: {safe(words)}" for words in result.notes]
     if result.stopped:
         parts.append(f"note: {safe(result.stopped)}")
     blocked = sorted({_named(f) for f in result.findings if at_least(f.severity, deny)})
@@ -127,6 +141,11 @@ def _rank(finding: Finding) -> int:
 
 def _named(finding: Finding) -> str:
     return f"{finding.package} {finding.version}".strip() or finding.unit
+
+
+def _allowed(waived: Sequence[Finding]) -> str:
+    shown = [f"{safe(finding.code)} of {safe(_named(finding))} ({safe(finding.subject, 80)})" for finding in waived[:3]]
+    return ", ".join(shown) + (", …" if len(waived) > 3 else "")
 
 
 def _short(path: str, home: str) -> str:

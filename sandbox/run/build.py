@@ -23,9 +23,10 @@ from sandbox.plan import seccomp
 from sandbox.plan.build import guard_settings
 from sandbox.plan.model import Plan
 from sandbox.plan.secrets import is_within
+from sandbox.policy import files as policy_files
 from sandbox.run import runtime
 from sandbox.run.host import directories
-from sandbox.run.invocation import prepare_invocation, print_help
+from sandbox.run.invocation import Ground, Invocation, find_ground, prepare_invocation, print_help
 from sandbox.run.ledger import prepare_ledger
 from sandbox.run.runtime import look_at
 from sandbox.run.stdio import choose_stdio
@@ -34,6 +35,8 @@ from sandbox.run.tier import tier_of
 from sandbox.trace import frames
 
 if TYPE_CHECKING:
+    from sandbox.judge.model import Finding
+    from sandbox.policy.model import ProjectPolicy
     from sandbox.report.write import Destination
 
 
@@ -51,9 +54,13 @@ def print_plan(words: Sequence[str], settings: Settings) -> int:
     """`cargo-sandbox plan VERB …`: resolve, plan, print; run nothing of the project and make no target dir."""
     from sandbox.report.render import render_untrusted
 
+    ground = find_ground(words)
+    settings, project = with_policy(settings, ground)
     engine = make_engine(settings)
     found = look_at(engine, os.environ)
-    invocation = prepare_invocation(words, settings, engine, choose_stdio, create=False, runtime=found)
+    invocation = prepare_invocation(
+        words, settings, engine, choose_stdio, create=False, runtime=found, ground=ground, project=project
+    )
     for line in invocation.plan.describe():
         print(render_untrusted(line, 10_000))
     return 0
@@ -64,21 +71,28 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
     from sandbox.cargo.args import split
 
     started = time.monotonic()
-    engine = engine or make_engine(settings)
     if split(words).help:
-        return print_help(words, settings, engine, choose_stdio)
-    # Before anything of the project is looked at, the resolve step included.
+        return print_help(words, settings, engine or make_engine(settings), choose_stdio)
+    ground = find_ground(words)
+    settings, project = with_policy(settings, ground)
+    engine = engine or make_engine(settings)
+    # Before anything is run for the project, the resolve step included.
     found = look_at(engine, os.environ)
     runtime.demand(found, settings)
     if settings.strict:
         demand(tier_of(engine, dict(os.environ), found), "standard")
-    invocation = prepare_invocation(words, settings, engine, choose_stdio, runtime=found)
+    invocation = prepare_invocation(
+        words, settings, engine, choose_stdio, runtime=found, ground=ground, project=project
+    )
     plan, host = invocation.plan, invocation.host
     if invocation.args.open:
         sys.stderr.write(
             "note: --open is left out: nothing is opened from the sandbox; look below the target dir's doc\n"
         )
     reports = open_reports(settings.report, plan.target_dir) if settings.report else ()
+    early = before_it_runs(invocation, settings, engine, reports)
+    if isinstance(early, int):
+        return early
     session = engine.start(plan)
     opened = None
     try:
@@ -89,7 +103,7 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
         tell_guard(session, plan)
         from sandbox.run.live import LiveRun
 
-        return LiveRun(invocation, settings, engine, opened, started, since_ns, reports).follow(session)
+        return LiveRun(invocation, settings, engine, opened, started, since_ns, reports, early).follow(session)
     except SetupError:
         runtime.forget(engine, os.environ)
         raise
@@ -98,6 +112,31 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
         session.close()
         if opened is not None:
             opened.ledger.close()
+
+
+def with_policy(settings: Settings, ground: Ground) -> tuple[Settings, ProjectPolicy | None]:
+    """The settings with what files of policy say; nothing is loaded where there is none. Raises PolicyError."""
+    found = policy_files.present(ground.root, ground.env)
+    if not found and settings.policy in ("", "default"):
+        return settings, None
+    from sandbox.policy.load import decide
+    from sandbox.policy.tell import tell
+
+    settings, project = decide(settings, found, ground.root, ground.env)
+    tell(project, settings)
+    return settings, project
+
+
+def before_it_runs(
+    invocation: Invocation, settings: Settings, engine: Engine, reports: Sequence[Destination]
+) -> tuple[Finding, ...] | int:
+    """What the resolved graph alone shows: findings for the run, or the exit code of a build that may not start."""
+    graph = policy_files.graph_file(invocation.workspace)
+    if not settings.deny_build_scripts and not graph:
+        return ()
+    from sandbox.run.early import look
+
+    return look(invocation, settings, engine, reports, graph)
 
 
 def open_reports(targets: Sequence[tuple[str, str]], target_dir: str) -> Sequence[Destination]:

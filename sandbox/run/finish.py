@@ -23,6 +23,19 @@ class Fresh:
     unsealed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Late:
+    """What the behaviours of a run come to at its end: `findings` of the units that ran, those of the `fresh` ones, how
+    many units have no baseline (None: compared with none), what else is to be said, and whether a locked baseline does
+    not cover the state that the run leaves."""
+
+    findings: tuple[Finding, ...] = ()
+    fresh: tuple[Finding, ...] = ()
+    no_baseline: int | None = None
+    notes: tuple[str, ...] = ()
+    uncovered: bool = False
+
+
 def fresh_units(ledger: Ledger, looked_at: Iterable[str], ran: set[str]) -> Fresh:
     """`looked_at` are the fingerprint folders that cargo opened in this run, `ran` the keys of units that ran."""
     keys, findings, unknown, unsealed = set(), [], 0, 0

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sandbox.cargo import args as cargo_args
 from sandbox.cargo import config as cargo_config
@@ -36,6 +36,9 @@ from sandbox.run.ownership import check_readable, open_packages
 from sandbox.run.prepared import home_config_files, prepare, standard_files
 from sandbox.run.resolve import Request, ToolIdentity, identify, resolve
 
+if TYPE_CHECKING:
+    from sandbox.policy.model import ProjectPolicy
+
 _PROGRAM_VERBS = frozenset(("run", "test", "bench"))
 _CARGO_HOME_ENTRIES = ("registry", "git", "config.toml", "config", "bin")
 _NEWEST_WITHOUT_BUILD_DIR = (1, 90)
@@ -54,6 +57,7 @@ class Invocation:
     cargo_home: str
     workspace: str
     lock_file: str
+    project: ProjectPolicy | None = None
 
     def show_programs(self) -> None:
         """Let tests find the workspace's programs beside themselves; the build dir must be ours by now."""
@@ -79,6 +83,7 @@ class Invocation:
             "cwd": os.getcwd(),
             "workspace": self.workspace,
             "plan_digest": self.plan.digest(),
+            **({"policy": self.project.header()} if self.project else {}),
             "tier": standing.to_json(),
             "versions": {
                 "cargo-sandbox": __version__,
@@ -95,6 +100,35 @@ class Invocation:
                 "guard": self.plan.guard_digest,
             },
         }
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where a command was given: found by reading files of the tree, before anything is decided or run."""
+
+    args: CargoArgs
+    env: dict[str, str]
+    cwd: str
+    cargo_home: str
+    tree: Workspace
+    config: CargoConfig
+
+    @property
+    def root(self) -> str:
+        """The workspace's root directory."""
+        return str(self.tree.root)
+
+
+def find_ground(words: Sequence[str]) -> Ground:
+    """Look for the workspace of a command line. Raises UsageError, WorkspaceError."""
+    args = cargo_args.split(words)
+    _refuse_what_writes_sources(args)
+    env = dict(os.environ)
+    cwd = os.path.realpath(os.path.join(_working_directory(), args.directory or ""))
+    cargo_home = os.path.realpath(find_cargo_home(env, Path(cwd)))
+    config = cargo_config.load(Path(cwd), Path(cargo_home), args.config)
+    tree = workspace.discover(Path(cwd), args.manifest_path, env, config=config, lockfile_path=args.lockfile_path)
+    return Ground(args, env, cwd, cargo_home, tree, config)
 
 
 @dataclass(frozen=True)
@@ -145,21 +179,26 @@ def prepare_invocation(
     *,
     create: bool = True,
     runtime: RuntimeFacts | None = None,
+    ground: Ground | None = None,
+    project: ProjectPolicy | None = None,
 ) -> Invocation:
     """Everything up to the plan; only cargo itself has run by then, in the resolve container.
 
     Without `create` a missing target dir is not made, so the plan can be looked at and not run. `runtime` is the
-    engine's named one, if one was named. Raises SandboxError.
+    engine's named one, if one was named. `ground` saves looking for it again; `project` is what files of policy decided
+    beside the settings. Raises SandboxError.
     """
-    args = cargo_args.split(words)
-    _refuse_what_writes_sources(args)
+    ground = ground or find_ground(words)
+    args = ground.args
     given = fit(runtime)
-    place = _look_around(args, settings, engine, choose_stdio, runtime)
+    place = _look_around(ground, settings, engine, choose_stdio, runtime)
     owner = place.host.uid, place.host.gid
     common = standard_files(place.host.user, place.host.uid, place.host.gid, place.host.home)
     prepared = prepare(place.cache_dir, common, owner)
     identity = identify(engine, place.host, place.tool, place.policy, prepared, place.cache_dir)
     facts = _resolve(engine, place, identity, common)
+    if project is not None and project.allowances:
+        place = replace(place, policy=_with_allowances(place.policy, project, facts))
     build = _build_facts(place, facts, identity, create)
     files = common | {"roles": role_settings(build, place.tool, place.policy, given)}
     files |= home_config_files(place.cargo_home)
@@ -173,30 +212,35 @@ def prepare_invocation(
     check_readable(shown, tuple(path for path, *_ in build.owners), *owner)
     plan = test_hooks.without_walls(plan, place.env)
     root, lock_file = str(place.tree.root), str(place.tree.lock_file)
-    return Invocation(args, plan, facts, place.host, place.tool, identity, place.cargo_home, root, lock_file)
+    return Invocation(args, plan, facts, place.host, place.tool, identity, place.cargo_home, root, lock_file, project)
+
+
+def _with_allowances(policy: Policy, project: ProjectPolicy, facts: Facts) -> Policy:
+    from datetime import date
+
+    from sandbox.policy.apply import walls
+
+    env, write = walls(project, facts, date.today())
+    return replace(policy, allow_env=(*policy.allow_env, *env), allow_write=(*policy.allow_write, *write))
 
 
 def _look_around(
-    args: CargoArgs,
+    ground: Ground,
     settings: Settings,
     engine: Engine,
     choose_stdio: Callable[[bool], Stdio],
     runtime: RuntimeFacts | None,
 ) -> _Place:
-    env = dict(os.environ)
-    cwd = os.path.realpath(os.path.join(_working_directory(), args.directory or ""))
+    args, env, cwd, tree = ground.args, ground.env, ground.cwd, ground.tree
     state_dir, cache_dir = host.directories(env)
     binary = guard.find(env)
     facts = host.host_facts(env, str(binary), guard.digest(binary, cache_dir), state_dir)
-    cargo_home = os.path.realpath(find_cargo_home(env, Path(cwd)))
     facts = host.in_runtime(host.in_image(facts, engine.info.image), runtime)
     tool, extra_roots = _find_tool(args, env, Path(cwd), engine, facts, cache_dir)
-    config = cargo_config.load(Path(cwd), Path(cargo_home), args.config)
-    tree = workspace.discover(Path(cwd), args.manifest_path, env, config=config, lockfile_path=args.lockfile_path)
     _see_that_they_are_there(settings.allow_read)
     facts = host.given_to(facts, *test_hooks.owner(engine.owner(str(tree.root)), env))
     policy = _policy(settings, facts, choose_stdio(args.verb in _PROGRAM_VERBS), extra_roots)
-    return _Place(args, env, cwd, cargo_home, state_dir, cache_dir, facts, tool, tree, config, policy)
+    return _Place(args, env, cwd, ground.cargo_home, state_dir, cache_dir, facts, tool, tree, ground.config, policy)
 
 
 def _working_directory() -> str:

@@ -10,21 +10,21 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
 
 # The record needs it at its end, where the user would wait for this; here cargo has just begun.
 import zstandard  # noqa: F401
 
 from sandbox.cli.options import Settings
 from sandbox.engine.protocol import Engine, Session
-from sandbox.errors import LimitExceeded
+from sandbox.errors import BaselineMissing, LimitExceeded
 from sandbox.judge.first import Judge
 from sandbox.judge.model import Completeness, Finding, RunResult, at_least, decide
 from sandbox.report import place, terminal
 from sandbox.report.write import Destination, write_all
 from sandbox.run.clock import Clock
-from sandbox.run.finish import fresh_units, make_violators_stale, was_about_to_run
+from sandbox.run.finish import Fresh, Late, fresh_units, make_violators_stale, was_about_to_run
 from sandbox.run.invocation import Invocation
 from sandbox.run.ledger import OpenLedger, unit_of
 from sandbox.run.messages import MessageLines
@@ -35,10 +35,13 @@ from sandbox.run.tier import tier_of
 from sandbox.run.watchdog import Watchdog
 from sandbox.trace.store import RunStore
 
+if TYPE_CHECKING:
+    from sandbox.behaviour.profile import Profiler
+
 
 class LiveRun:
     """One run whose container has been started. `started` is monotonic seconds, `since_ns` wall-clock nanoseconds from
-    before the guard was told to start cargo."""
+    before the guard was told to start cargo. `early` are findings from before anything ran."""
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class LiveRun:
         started: float,
         since_ns: int,
         reports: Sequence[Destination] = (),
+        early: tuple[Finding, ...] = (),
     ) -> None:
         self._invocation = invocation
         self._settings = settings
@@ -58,11 +62,12 @@ class LiveRun:
         self._ledger = ledger
         self._judge = Judge(invocation.host.homes, invocation.cargo_home, (invocation.tool.root,))
         self._reports = reports
+        self._early = early
         now = datetime.now().astimezone()
         self._writer = RunStore().create(now)
         self._header: dict[str, Any] = {"started": now.isoformat()}
         kill_at = "high" if settings.on_violation == "kill" else "never"
-        self._recorder = Recorder(self._writer, self._judge, ledger.ledger, kill_at, self._stop_for)
+        self._recorder = Recorder(self._writer, self._judge, ledger.ledger, kill_at, self._stop_for, self._profiler)
         self._standing = tier_of(engine, invocation.host.env, invocation.host.runtime)
         self._pump: Pump | None = None
         self._built = False
@@ -102,6 +107,8 @@ class LiveRun:
         self._header |= self._invocation.header(self._engine, self._standing)
         self._writer.write_header(self._header)
         self._writer.write_plan(plan.to_json())
+        for finding in self._early:
+            self._writer.finding(finding.to_json())
         # Now, while cargo begins its work, since nobody waits for us.
         _prune_now_and_then(self._writer.id)
         with raw_terminal(plan.stdio) as self._terminal_mode:
@@ -120,6 +127,11 @@ class LiveRun:
         self._message.end()
         self._build_over(ending)
         return self._result(ending)
+
+    def _profiler(self) -> Profiler:
+        from sandbox.behaviour.profile import Profiler
+
+        return Profiler(self._invocation.plan.to_json(), str(self._header.get("workspace", "")))
 
     def _sinks(self) -> Sinks:
         """Where the guard's frames go. One that is alone has nothing to tell of units, and gVisor lets a build write to
@@ -187,7 +199,7 @@ class LiveRun:
             recorder.hole(in_words(missed))
 
     def _stop_for(self, finding: Finding) -> None:
-        if self._pump is not None:
+        if self._pump is not None and not self._allowed((finding,))[1]:
             who = f"{finding.package} {finding.version}".strip() or finding.unit
             self._pump.stop(f"the build was stopped at once because of {who} (--on-violation kill)")
 
@@ -196,13 +208,16 @@ class LiveRun:
         looked_at = () if self._invocation.plan.alone else (data or {}).get("fingerprints") or ()
         ran = self._recorder.key_units
         fresh = fresh_units(self._ledger.ledger, looked_at, set(ran))
-        findings = (*self._judge.findings(), *fresh.findings)
-        owned = [(key, f) for key, units in ran.items() for f in self._judge.findings() if f.unit in units]
+        plan = self._invocation.plan
+        complete = self._recorder.completeness(data, plan.alone)
+        judged = self._by_behaviour(complete, fresh)
+        acts = (*self._judge.findings(), *judged.findings)
+        findings, waived = self._allowed((*self._early, *acts, *judged.fresh))
+        open_ones = set(map(id, findings))
+        owned = [(key, f) for key, units in ran.items() for f in acts if f.unit in units and id(f) in open_ones]
         owned += [(f.unit.removeprefix("fresh:"), f) for f in findings if f.unit.startswith("fresh:")]
         make_violators_stale(self._ledger.ledger, owned)
         self._ledger.ledger.release()
-        plan = self._invocation.plan
-        complete = self._recorder.completeness(data, plan.alone)
         holes = (
             (fresh.unknown, "fresh units have no entry in the ledger; build again"),
             (fresh.unsealed, "fresh units have outputs that could not be sealed"),
@@ -219,7 +234,7 @@ class LiveRun:
             verdict=verdict,
             findings=findings,
             completeness=complete,
-            exit_code=self._exit_code(ending, code, number, findings, complete),
+            exit_code=self._exit_code(ending, code, number, findings, complete, judged.uncovered),
             cargo_code=code,
             cargo_signal=number,
             stopped=ending.limit or ending.stopped,
@@ -231,7 +246,32 @@ class LiveRun:
             tier_reasons=tuple(reason.words for reason in self._standing.reasons),
             walls=f"{self._engine.info.words}, no network, {self._landlock()}",
             recorded=not plan.alone,
+            no_baseline=judged.no_baseline,
+            waived=waived,
+            notes=judged.notes,
         )
+
+    def _by_behaviour(self, complete: Completeness, fresh: Fresh) -> Late:
+        """What the behaviours of this run's units come to, and the fresh units' findings as they are to be told now."""
+        profiler = self._recorder.profiler
+        drifted = any(finding.code.startswith("CS03") for finding in fresh.findings)
+        if profiler is None and not drifted and not self._settings.locked_baseline:
+            return Late(fresh=fresh.findings)
+        from sandbox.run.judgement import Judging
+
+        judging = Judging(self._invocation, self._recorder, self._ledger.ledger, self._writer.id)
+        return judging.judge(complete, fresh, self._settings.locked_baseline)
+
+    def _allowed(self, findings: tuple[Finding, ...]) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+        """What of the findings counts, and what policy allows."""
+        project = self._invocation.project
+        if project is None or not project.allowances:
+            return findings, ()
+        from sandbox.policy.apply import apply
+
+        names = {str(start.get("package")) for start in self._recorder.starts.values()}
+        applied = apply(findings, project, date.today(), self._invocation.facts, names)
+        return applied.findings, tuple(one.finding for one in applied.waived)
 
     def _landlock(self) -> str:
         plan, runtime = self._invocation.plan, self._invocation.host.runtime
@@ -248,6 +288,7 @@ class LiveRun:
         number: int | None,
         findings: tuple[Finding, ...],
         complete: Completeness,
+        uncovered: bool,
     ) -> int:
         if ending.interrupted and not ending.stopped and code is None:
             return 128 + ending.interrupted
@@ -264,6 +305,8 @@ class LiveRun:
             return 121
         if not complete.whole and self._settings.require_complete:
             return 122
+        if uncovered and not number and code == 0:
+            return BaselineMissing.exit_code
         if number:
             return 128 + number
         return code if code is not None else 1

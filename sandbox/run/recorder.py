@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from sandbox.judge.first import Judge
 from sandbox.judge.model import Completeness, Finding, at_least
 from sandbox.trace.ledger import Ledger
 from sandbox.trace.manifest import Accounts
 from sandbox.trace.writer import RunWriter
+
+if TYPE_CHECKING:
+    from sandbox.behaviour.profile import Profiler
 
 
 class Recorder:
@@ -25,8 +28,12 @@ class Recorder:
         ledger: Ledger,
         kill_at: str,
         on_violation: Callable[[Finding], None],
+        make_profiler: Callable[[], Profiler],
     ) -> None:
         self._writer = writer
+        self._make_profiler = make_profiler
+        self.profiler: Profiler | None = None
+        """What follows the behaviours of this run's units; None as long as no unit ran."""
         self._judge = judge
         self._ledger = ledger
         self.accounts = Accounts(str(ledger.build_dir))
@@ -41,6 +48,7 @@ class Recorder:
         self.reasons: list[str] = []
         self.key_units: dict[str, tuple[str, ...]] = {}
         self.linked: set[str] = set()
+        self._late: list[Finding] = []
         self._program_started: Callable[[], None] | None = None
 
     def when_program_starts(self, act: Callable[[], None]) -> None:
@@ -64,6 +72,8 @@ class Recorder:
             if event.get("unit") == "u0" and event.get("kind") in ("link", "other"):
                 self.linked.add(str(event.get("path")))
             self.accounts.event(event)
+            if self.profiler is not None:
+                self.profiler.event(event)
             finding = self._judge.event(event)
             if finding is not None:
                 self._found(finding)
@@ -72,6 +82,11 @@ class Recorder:
         """A unit begins or ends."""
         self._writer.unit(json.dumps(record, separators=(",", ":")).encode() + b"\n")
         name = str(record.get("unit"))
+        if self.profiler is None and record.get("role") != "cargo":
+            # Where nothing is built nobody pays for it.
+            self.profiler = self._make_profiler()
+        if self.profiler is not None:
+            self.profiler.unit(record)
         for finding in self._judge.unit(record):
             self._found(finding)
         if record.get("event") == "start":
@@ -149,8 +164,18 @@ class Recorder:
             self.key_units[key] = (name,)
 
     def _findings_of(self, name: str) -> list[dict[str, Any]]:
-        found = (finding for finding in self._judge.findings() if finding.unit == name)
+        found = (finding for finding in (*self._judge.findings(), *self._late) if finding.unit == name)
         return [finding.to_json() | {"run": self._writer.id} for finding in found]
+
+    def add_late(self, findings: Iterable[Finding]) -> None:
+        """Findings that only the whole of the run shows: into the record and the ledger."""
+        for finding in findings:
+            self._writer.finding(finding.to_json())
+            self._late.append(finding)
+        late = {finding.unit for finding in self._late}
+        for key, names in self.key_units.items():
+            if late.intersection(names):
+                self._ledger.amend(key, [found for name in names for found in self._findings_of(name)])
 
     def _found(self, finding: Finding) -> None:
         self._writer.finding(finding.to_json())

@@ -12,8 +12,10 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sandbox.cargo import lockfile
 from sandbox.cargo.metadata import Facts
 from sandbox.engine.protocol import Engine
 from sandbox.errors import SandboxError, SetupError, WorkspaceError
@@ -123,7 +125,7 @@ def resolve(engine: Engine, host: HostFacts, tool: ToolFacts, policy: Policy, re
         return stored
     with _notice(request.quiet):
         done = _run_cargo(engine, host, tool, policy, request)
-    facts = Facts.from_metadata(done.out)
+    facts = Facts.from_metadata(done.out, lockfile.read(Path(request.lock_file)))
     store(path, f"{_facts_key(host, tool, request)}\n{facts.to_json()}")
     return facts
 

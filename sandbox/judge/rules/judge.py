@@ -63,18 +63,9 @@ def judge(
 
 def score(rule: Rule, hit: Hit, known: Known) -> float:
     """Class weight by rarity in the population by chain bonus: 0 to 20. The rarest fact counts."""
-    rarity = max((known.rarity(fact.kind, token(fact)) for fact in hit.all_facts()), default=1.0)
+    rarity = max((known.rarity(fact) for fact in hit.all_facts()), default=1.0)
     bonus = min(1 + BONUS * max(0, hit.leaves() - 1), MOST_BONUS)
     return round(rule.weight * min(max(rarity, 0.0), 1.0) * bonus, 2)
-
-
-def token(fact: Fact) -> str:
-    """By what a fact is looked up in the population: the program's name, the peer without its port, else the object."""
-    if fact.kind == "exec":
-        return fact.object.rpartition("/")[2]
-    if fact.kind == "network":
-        return fact.object.rpartition(":")[0] or fact.object
-    return fact.object
 
 
 def graded(rule: Rule, value: float, role: str) -> Severity | None:

@@ -17,8 +17,8 @@ class Known(Protocol):
     def holds(self, key: Key, fact: Fact) -> bool:
         """Whether the accepted baseline of that unit has this fact. Never by population alone."""
 
-    def rarity(self, fact_class: str, token: str) -> float:
-        """Share of the population's units that do not show it, 0 to 1; 1.0 where nothing is known."""
+    def rarity(self, fact: Fact) -> float:
+        """Share of the population's units that do not do the like, 0 to 1; 1.0 where nothing is known."""
 
 
 class NothingKnown:
@@ -30,5 +30,5 @@ class NothingKnown:
     def holds(self, key: Key, fact: Fact) -> bool:
         return False
 
-    def rarity(self, fact_class: str, token: str) -> float:
+    def rarity(self, fact: Fact) -> float:
         return 1.0

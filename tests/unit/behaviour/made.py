@@ -9,7 +9,7 @@ from sandbox.behaviour.model import Behaviour, Fact, Profile
 from sandbox.behaviour.normalise import Normaliser
 from sandbox.behaviour.profile import profile
 from sandbox.behaviour.roots import roots_of
-from sandbox.behaviour.units import own_roots, read_units
+from sandbox.behaviour.units import Units, own_roots
 
 
 @dataclass
@@ -104,6 +104,9 @@ class Build:
         return fact
 
     def names(self, unit: str = "u1") -> Normaliser:
-        known = read_units(self.units())[unit]
+        units = Units()
+        for record in self.units():
+            units.take(record)
+        known = units.known[unit]
         roots = roots_of(self.plan(), self.ws)
         return Normaliser(roots, own_roots(known, roots), known.pid)

@@ -14,7 +14,7 @@ from sandbox.behaviour import collect, processes
 from sandbox.behaviour.canonical import BehaviourError, canonical, digest, from_json, schema, to_json, unit_json
 from sandbox.behaviour.compare import compare, compare_runs
 from sandbox.behaviour.model import CLASSES, Behaviour, Fact, Key
-from sandbox.behaviour.profile import profile
+from sandbox.behaviour.profile import Profiler, profile
 from sandbox.report.behaviour import lines
 from tests.unit.behaviour.made import Build
 
@@ -512,3 +512,21 @@ def test_the_report_shows_facts_and_escapes_what_moves_the_cursor() -> None:
     assert "\x1b" not in shown and "$TMP/\\x1b[2Jx" in shown
     assert "script evil 1.0.0" in shown and "the record is not whole: cut off" in shown
     assert "(not whole: more may have happened)" in shown
+
+
+def test_a_live_run_whose_events_come_before_their_units_start_has_the_same_behaviours() -> None:
+    build = Build().act("exec", path="/usr/bin/git", argv=["git"]).act("open", path="/etc/hosts", access="read")
+    live = Profiler(build.plan(), build.ws)
+    for event in build.events:
+        live.event(event)
+    for record in build.units():
+        live.unit(record)
+    found = live.finish("r")
+    assert found == build.profile()
+    assert len(found.behaviours[1].facts) == 2
+
+
+def test_events_of_a_unit_that_never_starts_are_a_hole() -> None:
+    live = Profiler({}, "")
+    live.event({"unit": "u7", "kind": "dns", "dns": "a.invalid", "seq": 1, "outcome": "denied"})
+    assert live.finish("r").holes == ("1 events of units that have no start record",)

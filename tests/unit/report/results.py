@@ -66,6 +66,20 @@ MACRO = replace(
     run="2026-11-19-aaaa",
     macros=("/home/ann/ws/target/debug/deps/libderive-0123456789abcdef.so",),
 )
+DROPPER = replace(
+    SCRIPT,
+    code="CS0215",
+    severity="medium",
+    title="started a program that its baseline does not have",
+    subject="/usr/bin/curl",
+    detail="started curl, which csbench-fetch 0.0.9 did not",
+    techniques=("T1105", "T1059.004"),
+    rung="earlier version",
+    tree=("all of", "  exec of /usr/bin/curl (#500)", "  not in the baseline of csbench-fetch 0.0.9"),
+    fact='{"class":"exec","object":"$PATH/curl"}',
+    score=3.5,
+    events=(500,),
+)
 VIOLATION = replace(
     CLEAN,
     verdict="violation",
@@ -81,6 +95,7 @@ NO_BASELINE = replace(CLEAN, no_baseline=None)
 SOME_BASELINE = replace(CLEAN, no_baseline=7)
 CUT_SHORT = replace(CLEAN, cargo_code=101, exit_code=101)
 NOTHING = replace(CLEAN, units={"cargo": 1}, fresh_units=0)
+DRIFT = replace(CLEAN, verdict="drift", findings=(DROPPER,), no_baseline=2, waived=(NETWORK,))
 DIFFERENT = {
     "clean": CLEAN,
     "incomplete": INCOMPLETE,
@@ -88,6 +103,7 @@ DIFFERENT = {
     "some-without-baseline": SOME_BASELINE,
     "cut-short": CUT_SHORT,
     "nothing-seen": NOTHING,
+    "drift": DRIFT,
     "violation": VIOLATION,
 }
 """Answers that no report may make look alike."""
@@ -115,8 +131,11 @@ def hostile(text: str) -> RunResult:
     """A violation in which everything that a build or a record can choose is `text`."""
     names = ("code", "title", "unit", "package", "version", "manifest_dir", "subject", "detail", "help", "run")
     finding = replace(SCRIPT, **dict.fromkeys(names, text), evidence=(text,), macros=(text,), role="rustc", fresh=True)
+    finding = replace(finding, techniques=(text,), tree=(text, f"  {text}"), rung=text, fact=text)
     complete = Completeness(reasons=(text,))
-    return replace(VIOLATION, findings=(finding,), completeness=complete, stopped=text, walls=text, run=text)
+    return replace(
+        VIOLATION, findings=(finding,), waived=(finding,), completeness=complete, stopped=text, walls=text, run=text
+    )
 
 
 def hostile_context(text: str) -> Context:

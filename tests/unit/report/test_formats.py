@@ -32,7 +32,7 @@ VALID = jsonschema.Draft202012Validator(SCHEMA)
 ENDING = {"terminal": "txt", "json": "json", "sarif": "sarif", "markdown": "md"}
 
 
-@pytest.mark.parametrize("kind", ["clean", "incomplete", "nothing-seen", "violation"])
+@pytest.mark.parametrize("kind", ["clean", "drift", "incomplete", "nothing-seen", "violation"])
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_report_is_its_golden_file(name: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (json_v1, sarif):

@@ -99,7 +99,7 @@ def test_a_hole_and_what_was_not_seen_are_results_so_that_no_alert_is_closed_by_
     assert rules("cut-short") == rules("nothing-seen") == ["not-seen"]
     assert rules("violation") == ["CS0101", "CS0102", "CS0114", "not-seen"]
     ended = {kind: log(result)["invocations"][0]["executionSuccessful"] for kind, result in DIFFERENT.items()}
-    assert {kind for kind, good in ended.items() if good} == {"clean", "no-baseline", "some-without-baseline"}
+    assert {kind for kind, good in ended.items() if good} == {"clean", "drift", "no-baseline", "some-without-baseline"}
 
 
 def test_a_fingerprint_survives_other_hashes_places_users_and_runs() -> None:

@@ -1,0 +1,208 @@
+"""The places where baselines lie: one folder each, one file a package. Any of it may be hostile or broken."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from sandbox.baseline.model import Baseline, BaselineError
+from sandbox.baseline.population import Population, shipped
+from sandbox.baseline.toml import MAX_BYTES, dumps, loads
+from sandbox.resources import profile
+from sandbox.trace import files
+
+TREE_FOLDER = "cargo-sandbox.baseline"
+StoreName = Literal["tree", "user", "pack"]
+STORES: tuple[StoreName, ...] = ("tree", "user", "pack")
+_SUFFIX = ".toml"
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+_MOST_LETTERS = 150
+
+
+def file_name(package: str) -> str:
+    """The file of a package: `NAME.toml`. What no crate's name holds is written `%XX`, and of a very long name the end
+    gives way to a digest, so that each name has a file name of its own that is good everywhere."""
+    raw = package.encode("utf-8", "surrogatepass")
+    safe = "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in raw)
+    if len(safe) > _MOST_LETTERS:
+        safe = f"{safe[:_MOST_LETTERS]}%-{hashlib.sha256(raw).hexdigest()}"
+    return (safe or "%") + _SUFFIX
+
+
+def load(folder: Path, package: str) -> Baseline | None:
+    """A package's baseline in a folder, None where there is none. Raises BaselineError for a broken one."""
+    if not _is_folder(folder):
+        return None
+    return _load(folder, file_name(package), package)
+
+
+def load_all(folder: Path) -> dict[str, Baseline]:
+    """Every baseline of a folder, in order of package; other files are left alone. Raises BaselineError."""
+    found: dict[str, Baseline] = {}
+    for name in _names(folder):
+        baseline = _load(folder, name, None)
+        if baseline is None:
+            continue
+        if file_name(baseline.package) != name:
+            raise BaselineError(
+                f"{folder / name} speaks of the package {baseline.package!r}",
+                hint=f"its name should be {file_name(baseline.package)}",
+            )
+        found[baseline.package] = baseline
+    return dict(sorted(found.items()))
+
+
+def exists(folder: Path) -> bool:
+    """Whether a store holds anything at all."""
+    return bool(_names(folder))
+
+
+def save(folder: Path, baseline: Baseline, mode: int = 0o644) -> Path:
+    """Put a baseline in place whole, making the folder; one without versions is removed. Gives its path.
+
+    `mode`: of a new file. Raises BaselineError, and then the old file is as it was.
+    """
+    name = file_name(baseline.package)
+    try:
+        folder.mkdir(mode=mode | (mode & 0o444) >> 2, parents=True, exist_ok=True)
+        dir_fd = files.open_dir(folder)
+        try:
+            if not baseline.versions:
+                files.remove(name, dir_fd)
+                return folder / name
+            data = dumps(baseline).encode()
+            if len(data) > MAX_BYTES:
+                raise BaselineError(f"the baseline of {baseline.package} would take {len(data)} bytes")
+            files.write_atomic(name, data, dir_fd, mode)
+        finally:
+            os.close(dir_fd)
+    except OSError as error:
+        raise BaselineError(
+            f"the baseline {folder / name} can't be written: {error.strerror}",
+            hint="the store must be a plain folder that you may write to",
+        ) from error
+    return folder / name
+
+
+def _load(folder: Path, name: str, package: str | None) -> Baseline | None:
+    path = folder / name
+    try:
+        dir_fd = files.open_dir(folder)
+    except OSError as error:
+        raise BaselineError(f"{folder} can't be opened: {error.strerror}", hint=_PLAIN_FOLDER) from error
+    try:
+        if not os.path.lexists(path):
+            return None
+        data = files.read_small(name, dir_fd, MAX_BYTES)
+    finally:
+        os.close(dir_fd)
+    if data is None:
+        raise BaselineError(
+            f"{path} can't be read: it is no plain file of at most {MAX_BYTES >> 20} MiB",
+            hint="remove it and accept anew: cargo-sandbox baseline accept PKG --reason TEXT",
+        )
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise BaselineError(f"{path} is not UTF-8 at byte {error.start}", hint="restore it, or remove it") from None
+    baseline = loads(text, str(path))
+    if package is not None and baseline.package != package:
+        raise BaselineError(f"{path} speaks of the package {baseline.package!r}", hint="restore it, or remove it")
+    return baseline
+
+
+_PLAIN_FOLDER = "a store must be a plain folder, not a link to one"
+
+
+def _is_folder(folder: Path) -> bool:
+    if os.path.islink(folder):
+        raise BaselineError(f"{folder} is a link", hint=_PLAIN_FOLDER)
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise BaselineError(f"{folder} is no folder", hint=_PLAIN_FOLDER)
+    return folder.is_dir()
+
+
+def _names(folder: Path) -> list[str]:
+    if not _is_folder(folder):
+        return []
+    try:
+        return sorted(name for name in os.listdir(folder) if name.endswith(_SUFFIX) and not name.startswith("."))
+    except OSError as error:
+        raise BaselineError(f"{folder} can't be listed: {error.strerror}", hint=_PLAIN_FOLDER) from error
+
+
+def user_folder(env: Mapping[str, str]) -> Path | None:
+    """The user's store: `$XDG_DATA_HOME/cargo-sandbox/baseline`, by default in `~/.local/share`; None without a home.
+
+    Relative paths are ignored, as the XDG Base Directory Specification asks.
+    """
+    base, home = env.get("XDG_DATA_HOME", ""), env.get("HOME", "")
+    if not base.startswith("/"):
+        if not home.startswith("/"):
+            return None
+        base = f"{home}/.local/share"
+    return Path(base) / "cargo-sandbox" / "baseline"
+
+
+def pack_folder() -> Path:
+    """The pack that ships with us: in a checkout where it lies, in a wheel where the build put it."""
+    return profile("baselines")
+
+
+@dataclass(frozen=True)
+class Stores:
+    """What the three stores say of the packages in question, read once. `has_own`: the tree's or the user's store holds
+    something, for whichever package: only then is anything held against a baseline. `population`: the pack's."""
+
+    tree: Mapping[str, Baseline] = field(default_factory=dict)
+    user: Mapping[str, Baseline] = field(default_factory=dict)
+    pack: Mapping[str, Baseline] = field(default_factory=dict)
+    has_own: bool = False
+    population: Population = field(default_factory=Population)
+
+    @cached_property
+    def all(self) -> tuple[tuple[StoreName, Mapping[str, Baseline]], ...]:
+        """By precedence."""
+        return ("tree", self.tree), ("user", self.user), ("pack", self.pack)
+
+    def of(self, package: str) -> list[tuple[StoreName, Baseline]]:
+        """Each store's baseline of a package, by precedence."""
+        return [(name, store[package]) for name, store in self.all if package in store]
+
+
+def tree_folder(workspace: str | Path) -> Path:
+    """The store of a project, in its workspace's root."""
+    return Path(workspace) / TREE_FOLDER
+
+
+def open_stores(
+    workspace: str | Path | None, env: Mapping[str, str], packages: Iterable[str], pack: Path | None = None
+) -> Stores:
+    """Read what the stores hold of these packages. Without `workspace` the tree has no say (a tree that is not to be
+    trusted). Raises BaselineError for a broken file of the tree or the user."""
+    folders = {
+        "tree": tree_folder(workspace) if workspace is not None else None,
+        "user": user_folder(env),
+        "pack": pack or pack_folder(),
+    }
+    wanted = sorted(set(packages))
+    found: dict[str, dict[str, Baseline]] = {}
+    for name, folder in folders.items():
+        found[name] = {}
+        if folder is None:
+            continue
+        with contextlib.ExitStack() as stack:
+            if name == "pack":
+                stack.enter_context(contextlib.suppress(BaselineError))
+            for package in wanted:
+                baseline = load(folder, package)
+                if baseline is not None:
+                    found[name][package] = baseline
+    has_own = any(folder is not None and exists(folder) for folder in (folders["tree"], folders["user"]))
+    return Stores(found["tree"], found["user"], found["pack"], has_own, shipped(pack))

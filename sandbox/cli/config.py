@@ -1,0 +1,87 @@
+"""`cargo-sandbox config show`: what is decided here, and by whom. Nothing is run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sandbox.cargo import workspace
+from sandbox.cli.options import Settings
+from sandbox.errors import UsageError, WorkspaceError
+from sandbox.policy.files import present
+from sandbox.policy.load import decide
+from sandbox.policy.model import Allowance, ProjectPolicy
+from sandbox.report.render import render_untrusted as safe
+
+_USAGE = "config show [--origin] [--json]"
+
+
+def run(words: Sequence[str], settings: Settings) -> int:
+    """Print the effective policy. Raises UsageError, PolicyError."""
+    if list(words[:1]) != ["show"] or not set(words[1:]) <= {"--origin", "--json"}:
+        raise UsageError(f"config {' '.join(words)}: not understood", hint=_USAGE)
+    root = _root()
+    env = dict(os.environ)
+    _, policy = decide(settings, present(root, env), root, env)
+    if "--json" in words:
+        print(json.dumps(to_json(policy), indent=1, sort_keys=True))
+    else:
+        print("\n".join(lines(policy, "--origin" in words)))
+    return 0
+
+
+def lines(policy: ProjectPolicy, origin: bool) -> list[str]:
+    """The policy for people: one line a setting, one an allowance."""
+    found = []
+    for one in policy.shown:
+        text = f"{one.key} = {_value(one.value)}"
+        found.append(safe(f"{text:<40} # {one.origin}" if origin else text, 4000))
+    for allowance in policy.allowances:
+        text = f"allow {allowance.words()}" + (f", until {allowance.expires}" if allowance.expires else "")
+        found.append(safe(f"{text:<40} # {allowance.origin}" if origin else text, 4000))
+    for label, notes in (("loosened by the tree", policy.loosened), ("left out of the tree's file", policy.ignored)):
+        found += [safe(f"# {label}: {note}", 4000) for note in notes]
+    return found
+
+
+def to_json(policy: ProjectPolicy) -> dict[str, Any]:
+    """The policy for programs; times in seconds, sizes in bytes."""
+    return {
+        "schema": "cargo-sandbox/config-v1",
+        "policy": policy.name,
+        "files": list(policy.files),
+        "settings": {one.key: {"value": one.value, "origin": one.origin} for one in policy.shown},
+        "allow": [_allowance(one) for one in policy.allowances],
+        "loosened": list(policy.loosened),
+        "ignored": list(policy.ignored),
+    }
+
+
+def _allowance(one: Allowance) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "package": one.package, "version": one.version, "checksum": one.checksum, "path": list(one.paths),
+        "write": one.write, "program": list(one.programs), "env": list(one.env), "directive": list(one.directives),
+        "rule": list(one.rules), "reason": one.reason, "origin": one.origin,
+    }  # fmt: skip
+    return data | {"expires": one.expires.isoformat() if one.expires else None}
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "(default)"
+    if isinstance(value, tuple):
+        return json.dumps(["=".join(item) if isinstance(item, tuple) else item for item in value], ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _root() -> str:
+    """The workspace of the working directory; empty outside of any, where the user's and the system's files count."""
+    try:
+        return str(workspace.discover(Path(os.path.realpath(os.getcwd())), None, dict(os.environ)).root)
+    except WorkspaceError as error:
+        if error.file:
+            raise
+        return ""

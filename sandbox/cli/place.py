@@ -1,0 +1,70 @@
+"""Where a command of ours is given: the workspace, its lock file, its stores and its state. Starts nothing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from sandbox.baseline.model import Baseline, BaselineError
+from sandbox.baseline.state import State, checksums_of, state_of, state_of_run
+from sandbox.baseline.store import Stores, load_all, open_stores, save, tree_folder, user_folder
+from sandbox.trace.store import RunStore
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A workspace. `checksums` are its lock file's."""
+
+    workspace: str
+    lock_file: Path
+    checksums: dict[tuple[str, str], str]
+    state_dir: Path
+    env: dict[str, str]
+
+    def state(self, run: str | None = None) -> State:
+        """Today's state, or that of one run. Raises BaselineError, StoreError."""
+        runs = RunStore(self.state_dir / "runs")
+        if run is not None:
+            return state_of_run(self.workspace, self.checksums, run, runs)
+        return state_of(self.workspace, self.checksums, runs, self.state_dir)
+
+    def stores(self, state: State) -> Stores:
+        """What the stores say of the state's packages. Raises BaselineError."""
+        packages = {one.key.package for one in state.profile.behaviours if one.key.package}
+        return open_stores(self.workspace, self.env, packages)
+
+    def folder(self, user: bool) -> Path:
+        """The store that is written: the tree's, or the user's. Raises BaselineError without a home."""
+        if not user:
+            return tree_folder(self.workspace)
+        folder = user_folder(self.env)
+        if folder is None:
+            raise BaselineError("there is no store of the user's: no home directory", hint="set HOME or XDG_DATA_HOME")
+        return folder
+
+    def known(self, user: bool) -> dict[str, Baseline]:
+        """All of the store that is written. Raises BaselineError."""
+        return load_all(self.folder(user))
+
+    def write(self, user: bool, baseline: Baseline) -> Path:
+        """Put a package's file in place. Raises BaselineError."""
+        return save(self.folder(user), baseline, 0o600 if user else 0o644)
+
+
+def find(env: dict[str, str] | None = None) -> Place:
+    """The workspace that the working directory belongs to, as for a build. Raises WorkspaceError."""
+    from sandbox.cargo import lockfile, workspace
+    from sandbox.run.host import directories
+
+    env = dict(os.environ) if env is None else env
+    cwd = os.path.realpath(os.getcwd())
+    tree = workspace.discover(Path(cwd), None, env)
+    checksums = checksums_of(lockfile.read(tree.lock_file))
+    return Place(str(tree.root), tree.lock_file, checksums, Path(directories(env)[0]), env)
+
+
+def today() -> str:
+    """The date of an acceptance."""
+    return date.today().isoformat()

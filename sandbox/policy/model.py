@@ -1,0 +1,108 @@
+"""A project's policy as data: settings that know their origin, allowances, and which build scripts may run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from sandbox.errors import SandboxError
+
+
+class PolicyError(SandboxError):
+    """A file of policy can't be used. `file` is its path."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, file: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.file = file
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What one package may do, and why.
+
+    `version` is a requirement as in Cargo.toml, `checksum` pins the package's content: the SHA-256 of a registry's
+    package, the commit of a git one. Of `paths`, `programs`, `env`, `directives` a finding has to match one (none are
+    given: any finding does), and its code has to be in `rules` when these are given. With `write` the package may also
+    write below `paths`. Paths are absolute, or begin with a token of behaviours (`$OUT_DIR/…`).
+    `origin` says where it stands; `local` that it came from the tree.
+    """
+
+    package: str
+    reason: str
+    version: str = ""
+    checksum: str = ""
+    paths: tuple[str, ...] = ()
+    write: bool = False
+    programs: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    directives: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    expires: date | None = None
+    origin: str = ""
+    local: bool = False
+
+    def expired(self, today: date) -> bool:
+        """True from the day after `expires` on."""
+        return self.expires is not None and today > self.expires
+
+    def words(self) -> str:
+        """What is allowed, for people: `ring: path /usr/share (why)`."""
+        named = (
+            ("path", self.paths), ("program", self.programs), ("env", self.env),
+            ("directive", self.directives), ("rule", self.rules),
+        )  # fmt: skip
+        parts = [f"{name} {' '.join(values)}" for name, values in named if values]
+        return f"{self.package} {self.version}".strip() + ": " + ", ".join(parts) + f" ({self.reason})"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One setting with its effective value and where it comes from. `key` is spelt as in a file."""
+
+    key: str
+    value: Any
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectPolicy:
+    """Everything that files of policy decided beside `Settings`.
+
+    `loosened`: settings of the tree that make a wall or the judgement weaker than it would be without, as words;
+    `ignored`: those that were left out since the tree is not trusted. `files` were read, strongest first.
+    """
+
+    name: str = "default"
+    allowances: tuple[Allowance, ...] = ()
+    deny_build_scripts: bool = False
+    allowed_scripts: tuple[str, ...] = ()
+    shown: tuple[Shown, ...] = ()
+    loosened: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+    def header(self) -> dict[str, Any]:
+        """What a run's header says of it."""
+        return {
+            "name": self.name,
+            "files": list(self.files),
+            "allowances": [one.words() for one in self.allowances],
+            "loosened": list(self.loosened),
+            "ignored": list(self.ignored),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One file of policy, or a built-in one, as read: option fields with their values, allowances and the list of
+    scripts (None: the file has no such table). `origin` names it for people."""
+
+    kind: str
+    origin: str
+    values: dict[str, Any] = field(default_factory=dict)
+    allowances: tuple[Allowance, ...] = ()
+    deny_build_scripts: bool | None = None
+    allowed_scripts: tuple[str, ...] = ()

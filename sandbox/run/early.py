@@ -1,0 +1,108 @@
+"""Between the resolved graph and the start of the build: what may not run, and what is new. Nothing has run yet."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+
+from sandbox.cli.options import Settings
+from sandbox.engine.protocol import Engine
+from sandbox.judge.model import Completeness, Finding, RunResult, at_least
+from sandbox.policy.apply import waives
+from sandbox.policy.deny import denied, how_to_allow
+from sandbox.report import place, terminal
+from sandbox.report.render import render_untrusted
+from sandbox.report.write import Destination, write_all
+from sandbox.run.invocation import Invocation
+from sandbox.run.tier import tier_of
+from sandbox.trace.store import RunStore
+
+
+def look(
+    invocation: Invocation, settings: Settings, engine: Engine, reports: Sequence[Destination], graph_file: str
+) -> tuple[Finding, ...] | int:
+    """The findings of the graph for the run's result, told on standard error; or exit code 120, when a build script is
+    not allowed, or when one of the findings is of severity high and the build is to end at such.
+
+    Raises PolicyError for an accepted graph that can't be read.
+    """
+    found = _novelties(invocation, graph_file) if graph_file else ()
+    stops = denied(invocation.facts, settings.allow_build_script) if settings.deny_build_scripts else ()
+    today = date.today()
+    open_ones = tuple(one for one in found if waives(invocation.project, one, today, invocation.facts) is None)
+    grave = settings.on_violation == "kill" and any(at_least(one.severity, "high") for one in open_ones)
+    if stops or grave:
+        why = "a build script is not allowed" if stops else "a finding of the graph (--on-violation kill)"
+        return _refuse(invocation, settings, engine, reports, (*stops, *open_ones), f"nothing was run: {why}")
+    if open_ones:
+        sys.stderr.write(_text(invocation, open_ones) + "\n")
+    return found
+
+
+def _novelties(invocation: Invocation, graph_file: str) -> tuple[Finding, ...]:
+    from sandbox.policy.graph import compare, graph_of
+    from sandbox.policy.graph_state import digests, load
+
+    facts = invocation.facts
+    old = load(Path(graph_file).parent, Path(invocation.workspace))
+    return () if old is None else compare(old, graph_of(facts, digests(facts)), facts)
+
+
+def _text(invocation: Invocation, findings: Sequence[Finding]) -> str:
+    """Each finding's first line and its chain; the whole of it stands in the report at the end."""
+    colour = terminal.use_colour(os.isatty(2), invocation.args.color, os.environ)
+    lines = []
+    for one in findings:
+        chain = invocation.facts.chain(one.package, one.version, one.manifest_dir)
+        whole = terminal.finding_text(one, chain, "", colour, os.environ.get("HOME", "")).split("\n")
+        lines += [line for at, line in enumerate(whole) if at == 0 or line.startswith("   = chain: ")]
+    return "\n".join(lines)
+
+
+def _refuse(
+    invocation: Invocation,
+    settings: Settings,
+    engine: Engine,
+    reports: Sequence[Destination],
+    findings: tuple[Finding, ...],
+    stopped: str,
+) -> int:
+    """Record and report a run that did not start."""
+    now = datetime.now().astimezone()
+    standing = tier_of(engine, invocation.host.env, invocation.host.runtime)
+    header = {"started": now.isoformat()} | invocation.header(engine, standing)
+    with RunStore().create(now) as writer:
+        writer.write_header(header)
+        writer.write_plan(invocation.plan.to_json())
+        for finding in findings:
+            writer.finding(finding.to_json())
+        result = RunResult(
+            run=writer.id,
+            verdict="violation",
+            findings=findings,
+            completeness=Completeness(),
+            exit_code=120,
+            cargo_code=None,
+            cargo_signal=None,
+            stopped=stopped,
+            engine=engine.info.name,
+            tier=standing.tier,
+            tier_reasons=tuple(reason.words for reason in standing.reasons),
+            walls="nothing was started",
+        )
+        noted = place.note(invocation.facts, invocation.workspace, invocation.lock_file, findings)
+        writer.finish(result.to_json() | noted)
+    home = os.environ.get("HOME", "")
+    colour = terminal.use_colour(os.isatty(2), invocation.args.color, os.environ)
+    context = place.context_of(header, noted, deny=settings.deny, home=home)
+    sys.stderr.write(terminal.report(result, context.chains, colour, "never", home=home) + "\n")
+    scripts = [one for one in findings if one.code == "CS0404"]
+    if scripts:
+        sys.stderr.write("help: to allow what you have looked at, in cargo-sandbox.toml:\n")
+        for line in how_to_allow(scripts, settings.allow_build_script).splitlines():
+            sys.stderr.write(f"    {render_untrusted(line, 20_000)}\n")
+    write_all(reports, result, context)
+    return 120
