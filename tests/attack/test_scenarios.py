@@ -18,6 +18,8 @@ pytestmark = [pytest.mark.attack, pytest.mark.engine]
 STANDING = {6, 15, 19, 31, 45, 47}
 TOGETHER = [one for one in attacks() if one.expected["workspace"]]
 APART = [one for one in everything() if one.expected["steps"]]
+BY_RECORD = {"CS0105", "CS0233", "CS0250"}
+"""Findings that may rest on the record of a unit's end instead of an event."""
 TECHNIQUE = re.compile(r"T\d{4}(\.\d{3})?")
 
 
@@ -88,7 +90,7 @@ def test_an_attack_is_found_and_its_crate_charged(acted: Staged, scenario: Scena
     assert set(scenario.expected["rules"]) <= judged.codes
     if scenario.codes:
         assert judged.hits, judged.findings
-        assert all(found["events"] or found["code"] in ("CS0105", "CS0233") for found in judged.hits)
+        assert all(found["events"] or found["code"] in BY_RECORD for found in judged.hits)
     else:
         assert scenario.limit and not judged.grave
     for innocent in scenario.expected.get("innocent", ()):
@@ -156,9 +158,11 @@ def test_a_scenario_is_inert_and_described(scenario: Scenario) -> None:
         # What stands before the gate stands in a function that only who passed it calls.
         assert all(first < act for act in acts), path
     everywhere = "".join(texts.values())
-    hosts = re.findall(r"""(?:post\(&?(?:format!\()?|//|\()"([^"\s/]*\.[a-z]{2,})"(?:, 443\))?""", everywhere)
-    hosts += re.findall(r"https?://([^/\s'\"]+)", everywhere)
-    assert all(name.endswith(".invalid") or name.startswith("192.0.2.") for name in hosts if "." in name), hosts
+    for name in re.findall(r"[\w.-]+\.(?:com|org|net|io|dev|app|ai|me|ru|cn|xyz|sh)\b", everywhere):
+        assert name.startswith("csbench"), f"{name} may be somebody's"
+    for name in re.findall(r"https?://([^/\s'\"]+)", everywhere):
+        assert name.endswith(".invalid") or name.startswith("192.0.2."), name
+    assert all(name.endswith(".invalid") for name in re.findall(r'(?:post|solve)\("([^"]*)"', everywhere))
     for address in re.findall(r"\b\d{2,3}(?:[.,] ?\d{1,3}){3}\b", everywhere):
         octets = [int(part) for part in re.split(r"[.,] ?", address)]
         assert octets[:3] == [192, 0, 2] or octets[0] == 127 or octets == [169, 254, 169, 254], address
