@@ -35,7 +35,7 @@ def _folder(text: str) -> Path:
 def parser() -> argparse.ArgumentParser:
     """The whole of it."""
     top = argparse.ArgumentParser(prog="scripts/bench", description="What the sandbox costs.", epilog=_EPILOG)
-    tools = top.add_subparsers(dest="tool", required=True, metavar="overhead|guard|flood")
+    tools = top.add_subparsers(dest="tool", required=True, metavar="overhead|guard|flood|detection")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", type=Path, metavar="FILE", help="write machine facts and every single figure there")
     common.add_argument("--scratch", type=Path, metavar="DIR", help="where to build [the user's cache]")
@@ -69,6 +69,15 @@ def parser() -> argparse.ArgumentParser:
         "--events", type=_count(0), default=1_000_000, metavar="N",
         help="events fed to the orchestrator alone; 0: leave that out [1000000]",
     )  # fmt: skip
+
+    detection = tool("detection", "the attacks of tests/attack/scenarios and their benign twins: which are found?")
+    detection.add_argument(
+        "--engine",
+        choices=("bubblewrap", "docker"),
+        default="bubblewrap",
+        help="what makes the containers [bubblewrap]",
+    )
+    detection.add_argument("--docs", action="store_true", help="write the attack half of docs/detection.md")
     return top
 
 
@@ -79,9 +88,9 @@ def main(argv: Sequence[str]) -> int:
     if options.json is not None and not options.json.resolve().parent.is_dir():
         print(f"scripts/bench: no folder for {options.json}", file=sys.stderr)
         return 2
-    from benchmarks import flood, guard, machine, overhead
+    from benchmarks import detection, flood, guard, machine, overhead
 
-    run = {"overhead": overhead.run, "guard": guard.run, "flood": flood.run}[options.tool]
+    run = {"overhead": overhead.run, "guard": guard.run, "flood": flood.run, "detection": detection.run}[options.tool]
     with scratch_folder(options.scratch) as scratch:
         env = environment(scratch)
         shown = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}

@@ -41,7 +41,8 @@ class Report:
         """The whole report for a person."""
         width = max((len(label) for label, _, _ in self.rows), default=0)
         lines = [f"bench {self.tool}: {machine.words(self.machine)}", ""]
-        lines.append(f"{'':<{width}} {'min':>9} {'median':>9} {'max':>9}   runs")
+        if self.rows:
+            lines.append(f"{'':<{width}} {'min':>9} {'median':>9} {'max':>9}   runs")
         for label, spread, unit in self.rows:
             figures = " ".join(f"{number(value):>9}" for value in (spread.minimum, spread.median, spread.maximum))
             lines.append(f"{label:<{width}} {figures}   {spread.count:<4} {unit}".rstrip())

@@ -1,0 +1,3 @@
+pub fn sum(all: &[u32]) -> u32 {
+    all.iter().sum()
+}

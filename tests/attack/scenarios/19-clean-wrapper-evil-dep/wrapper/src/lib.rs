@@ -1,0 +1,3 @@
+pub fn useful() -> u32 {
+    csbench_helper::help()
+}
