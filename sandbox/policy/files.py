@@ -32,7 +32,7 @@ def present(root: str, env: Mapping[str, str], system: str = SYSTEM) -> tuple[Fo
 
 def graph_file(root: str) -> str:
     """The accepted graph of the workspace at `root`; empty when there is none."""
-    path = os.path.join(root, BASELINES, "graph.toml")
+    path = os.path.join(root, BASELINES, "graph.lock")
     return path if _is_there(path) else ""
 
 

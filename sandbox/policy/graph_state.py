@@ -1,4 +1,4 @@
-"""The accepted graph on disk: `cargo-sandbox.baseline/graph.toml`, one line a package, sorted, for good diffs."""
+"""The accepted graph on disk: `cargo-sandbox.baseline/graph.lock`, one line a package, sorted, for good diffs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def load(folder: Path, root: Path | None = None) -> Graph | None:
 
     Raises PolicyError for a file that can't be used: a broken one must not pass for none.
     """
-    path = folder / "graph.toml"
+    path = folder / "graph.lock"
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -55,7 +55,7 @@ def save(folder: Path, graph: Graph, today: str = "") -> Path:
     """Write the file whole or not at all. Raises PolicyError."""
     import tempfile
 
-    path = folder / "graph.toml"
+    path = folder / "graph.lock"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         fd, fresh = tempfile.mkstemp(dir=folder, prefix=".graph-")

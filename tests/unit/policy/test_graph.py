@@ -90,7 +90,7 @@ _BROKEN = [
 @pytest.mark.parametrize("text", _BROKEN)
 def test_a_broken_file_is_not_taken_for_none(tmp_path: Path, text: str) -> None:
     assert graph_state.load(tmp_path) is None
-    (tmp_path / "graph.toml").write_text(text)
+    (tmp_path / "graph.lock").write_text(text)
     with pytest.raises(PolicyError) as caught:
         graph_state.load(tmp_path)
     assert caught.value.hint

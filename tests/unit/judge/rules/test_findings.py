@@ -25,7 +25,7 @@ class Population(NothingKnown):
     def holds(self, key: Key, fact: Fact) -> bool:
         return fact.object == self.accepted
 
-    def rarity(self, fact_class: str, token: str) -> float:
+    def rarity(self, fact: Fact) -> float:
         return self.value
 
 
