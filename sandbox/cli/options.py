@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from sandbox.errors import UsageError
+from sandbox.record import record, replace
 
 
-@dataclass(frozen=True)
+@record
 class Settings:
     """What the options say. Sizes are bytes, times seconds; `None` means not given."""
 
@@ -36,7 +36,7 @@ class Settings:
     report: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class Option:
     """One option. `value` is the name of its value in the help, empty for a switch."""
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from dataclasses import dataclass
 
 from sandbox.errors import SetupError
+from sandbox.record import record
 from sandbox.resources import profile
 
 ARCHITECTURES = ("x86_64", "aarch64")
 LEVELS = ("standard", "strict")
 
 
-@dataclass(frozen=True)
+@record
 class Filter:
     """`program` is an array of `struct sock_filter`; `refused` are the calls (number, errno) that the guard records and
     refuses whenever the program asks about them. What else it asks about, the guard judges by the arguments. A program
