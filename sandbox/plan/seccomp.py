@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import struct
@@ -29,11 +30,13 @@ class Filter:
         return "sha256:" + hashlib.sha256(self.program + repr(self.refused).encode()).hexdigest()
 
 
+@functools.cache
 def load(arch: str | None = None, level: str = "standard", alone: bool = False) -> Filter:
     """The inner filter for `arch` (default: this machine), or the one for where the guard can't be asked (`alone`).
 
-    Source: profiles/seccomp/calls.yaml, made into inner-<level>-<arch>.bpf and alone-<level>-<arch>.bpf by
-    scripts/gen-seccomp. Raises SetupError when there is no filter for the architecture or the file is damaged.
+    Read once in a process. Source: profiles/seccomp/calls.yaml, made into inner-<level>-<arch>.bpf and
+    alone-<level>-<arch>.bpf by scripts/gen-seccomp. Raises SetupError when there is no filter for the architecture or
+    the file is damaged.
     """
     arch = arch or os.uname().machine
     if arch not in ARCHITECTURES:
