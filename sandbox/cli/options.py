@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sandbox.errors import UsageError
+from sandbox.record import record, replace
 
 
-@dataclass(frozen=True)
+@record
 class Settings:
     """What the options say. Sizes are bytes, times seconds; `None` means not given.
 
@@ -42,10 +42,10 @@ class Settings:
     untrusted: bool = False
     deny_build_scripts: bool = False
     allow_build_script: tuple[str, ...] = ()
-    given: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    given: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class Option:
     """One option. `value` is the name of its value in the help, empty for a switch."""
 

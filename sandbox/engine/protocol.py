@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from sandbox.plan.model import Plan
+from sandbox.record import record
 
 
-@dataclass(frozen=True)
+@record
 class EngineInfo:
     """Name and version of an engine, for the record; `words` is its part of the last line of a run, `why` the reason
     why it was chosen and not another one, if there is one. `image` is the digest of the image that system and toolchain

@@ -55,9 +55,12 @@ class _Scratch:
 
 
 class Judge:
-    """Turns events into findings. `homes` are where decoys stand, `trusted` the directories of real compilers."""
+    """Turns events into findings. `homes` are where decoys stand, `trusted` the directories of real compilers,
+    `outputs` the folder that holds the units' own output folders, which is never scratch space."""
 
-    def __init__(self, decoy_homes: tuple[str, ...], cargo_home: str, trusted: tuple[str, ...]) -> None:
+    def __init__(
+        self, decoy_homes: tuple[str, ...], cargo_home: str, trusted: tuple[str, ...], outputs: str = ""
+    ) -> None:
         self._decoys: dict[str, bool] = {}
         for home in decoy_homes:
             for path, _ in DECOYS:
@@ -65,6 +68,7 @@ class Judge:
         self._decoys[f"{cargo_home}/credentials.toml"] = False
         self._harmless = {f"{cargo_home}/{name}" for name in _CARGO_LOCKS}
         self._trusted = (*trusted, "/usr", "/bin", "/lib")
+        self._outputs = outputs
         self._units: dict[str, dict[str, Any]] = {}
         self._programs: dict[int, str] = {}
         self._scratch: dict[str, _Scratch] = {}
@@ -127,7 +131,7 @@ class Judge:
             return self._add("CS0101", event["unit"], path, f"{act} {path}", event)
         scratch = self._scratch.get(path)
         if writes:
-            if path.startswith(_SCRATCH_PLACES) and len(self._scratch) < _MAX_SCRATCH:
+            if self._is_scratch(path) and len(self._scratch) < _MAX_SCRATCH:
                 program = self._programs.get(event.get("pid", 0), "")
                 self._scratch[path] = _Scratch(text(event.get("unit")), program)
             return self._write_like(event)
@@ -182,7 +186,7 @@ class Judge:
             return self._add("CS0114", event["unit"], path, f"made {path}", event)
         if event.get("outcome") != "denied" or event.get("unit") == "u0":
             return None
-        if event.get("kind") == "open" and (path in self._harmless or path.endswith(_GIT_LOCK)):
+        if event.get("kind") == "open" and (path in self._harmless or self._is_git_lock(path, event)):
             return None
         if event.get("note") == "set-id":
             return self._add("CS0106", event["unit"], path, f"tried to make {path} a set-id program", event)
@@ -217,6 +221,15 @@ class Judge:
 
     def _flood(self, event: Event) -> Finding | None:
         return self._add("CS0111", event["unit"], "output", text(event.get("note")) or "endless output", event)
+
+    def _is_git_lock(self, path: str, event: Event) -> bool:
+        program = self._programs.get(event.get("pid", 0), "")
+        trusted = any(is_within(program, top) for top in self._trusted)
+        return path.endswith(_GIT_LOCK) and trusted and os.path.basename(program) == "git"
+
+    def _is_scratch(self, path: str) -> bool:
+        # The target dir may lie below /tmp; what a script puts into its OUT_DIR is no less its own there.
+        return path.startswith(_SCRATCH_PLACES) and not (self._outputs and is_within(path, self._outputs))
 
     def _is_compiler(self, program: str) -> bool:
         base = os.path.basename(program).rpartition("-")[2] or program

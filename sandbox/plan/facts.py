@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from sandbox.plan.model import Limits, Stdio
+from sandbox.record import record
 
 BUILDER = 60800
 """User and group of a build that root starts in a tree of root's own, under an engine that can give it to somebody:
 no system gives these ids to anybody (systemd's table of uids leaves 60578 to 61183 unused)."""
 
 
-@dataclass(frozen=True)
+@record
 class SystemEntry:
     """One entry of `/` or `/etc` that a build may see: a directory or file to bind, or a symlink to repeat."""
 
@@ -20,7 +20,7 @@ class SystemEntry:
     link: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class RuntimeFacts:
     """An OCI runtime that the user named, as a probe in a container of its found it.
 
@@ -44,7 +44,7 @@ class RuntimeFacts:
     error: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class HostFacts:
     """The machine and the user. `homes` are all directories known as a home of the caller (real and symbolic).
 
@@ -71,7 +71,7 @@ class HostFacts:
     runtime: RuntimeFacts | None = None
 
 
-@dataclass(frozen=True)
+@record
 class ToolFacts:
     """The toolchain as paths. `root` is mounted read-only unless it is part of the system."""
 
@@ -83,7 +83,7 @@ class ToolFacts:
     name: str
 
 
-@dataclass(frozen=True)
+@record
 class BuildFacts:
     """One workspace and one command line.
 
@@ -114,7 +114,7 @@ class BuildFacts:
     hidden: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class Policy:
     """What the user decided, as far as it changes a plan; what is done with the findings is not part of one."""
 
@@ -122,8 +122,8 @@ class Policy:
     allow_read: tuple[str, ...] = ()
     allow_dotenv: tuple[str, ...] = ()
     allow_write: tuple[tuple[str, str], ...] = ()
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = Limits()
     strict: bool = False
     seccomp: str = "standard"
-    stdio: Stdio = field(default_factory=Stdio)
+    stdio: Stdio = Stdio()
     removed_walls: tuple[str, ...] = ()

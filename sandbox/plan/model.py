@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
 from typing import Literal
+
+from sandbox.record import record
 
 PRIVATE = "(not shown)"
 """What stands in the place of a value that the user let pass by hand."""
@@ -13,7 +14,7 @@ PRIVATE = "(not shown)"
 MountKind = Literal["ro", "rw", "tmpfs", "proc", "dev", "symlink", "dir"]
 
 
-@dataclass(frozen=True)
+@record
 class Mount:
     """One entry of the container's file tree.
 
@@ -36,7 +37,7 @@ class Mount:
         return f"{self.kind:<7} {self.target}{origin}{why}"
 
 
-@dataclass(frozen=True)
+@record
 class Limits:
     """Resource limits of one run. Bytes, seconds and counts; 0 means no limit of ours. `cpus` are processors' worth of
     time in each moment, a part of one too; only a control group can hold a build to it."""
@@ -59,7 +60,7 @@ class Limits:
         return [f"{name} = {value}" for name, value in vars(self).items()]
 
 
-@dataclass(frozen=True)
+@record
 class Stdio:
     """How the build's three standard streams are made: `null`, `pipe` or `tty`."""
 
@@ -70,7 +71,7 @@ class Stdio:
     columns: int = 80
 
 
-@dataclass(frozen=True)
+@record
 class Plan:
     """One container.
 
@@ -96,7 +97,7 @@ class Plan:
     programs: bool = False
     build_dir: str = ""
     target_dir: str = ""
-    stdio: Stdio = field(default_factory=Stdio)
+    stdio: Stdio = Stdio()
     quiet: tuple[tuple[str, str], ...] = ()
     owners: tuple[tuple[str, str, str, str], ...] = ()
     scratch: str = ""

@@ -7,16 +7,15 @@ for the stronger wall around the build; what is missing stands in the plan, and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sandbox.errors import SetupError
 from sandbox.plan.facts import RuntimeFacts
+from sandbox.record import record
 
 STOCK = "runc"
 """The runtime that every Docker daemon has by this name (moby, daemon/runtime_unix.go, `defaultRuntimeName`)."""
 
 
-@dataclass(frozen=True)
+@record
 class Fit:
     """`alone`: the guard can't be asked by its filter there, so nothing is recorded. `landlock`: units can be kept
     apart. `subreaper`: what a unit leaves running can be ended with it. `missing` says what is not so, in words that

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import struct
-from dataclasses import dataclass
 
 from sandbox.errors import SetupError
+from sandbox.record import record
 from sandbox.resources import profile
 
 ARCHITECTURES = ("x86_64", "aarch64")
 LEVELS = ("standard", "strict")
 
 
-@dataclass(frozen=True)
+@record
 class Filter:
     """`program` is an array of `struct sock_filter`; `refused` are the calls (number, errno) that the guard records and
     refuses whenever the program asks about them. What else it asks about, the guard judges by the arguments. A program
@@ -29,11 +30,13 @@ class Filter:
         return "sha256:" + hashlib.sha256(self.program + repr(self.refused).encode()).hexdigest()
 
 
+@functools.cache
 def load(arch: str | None = None, level: str = "standard", alone: bool = False) -> Filter:
     """The inner filter for `arch` (default: this machine), or the one for where the guard can't be asked (`alone`).
 
-    Source: profiles/seccomp/calls.yaml, made into inner-<level>-<arch>.bpf and alone-<level>-<arch>.bpf by
-    scripts/gen-seccomp. Raises SetupError when there is no filter for the architecture or the file is damaged.
+    Read once in a process. Source: profiles/seccomp/calls.yaml, made into inner-<level>-<arch>.bpf and
+    alone-<level>-<arch>.bpf by scripts/gen-seccomp. Raises SetupError when there is no filter for the architecture or
+    the file is damaged.
     """
     arch = arch or os.uname().machine
     if arch not in ARCHITECTURES:

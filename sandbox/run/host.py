@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import pwd
 import stat
-from dataclasses import replace
 
 from sandbox.errors import SetupError
 from sandbox.plan.facts import HostFacts, RuntimeFacts, SystemEntry
+from sandbox.record import replace
 
 # What of the host's tree a compiler run may see. Directories with people's data are not here.
 _ROOT = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "opt", "nix", "gnu")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +30,7 @@ from sandbox.plan.model import Limits, Plan, Stdio
 from sandbox.plan.resolve import resolve_plan
 from sandbox.plan.runtime import fit
 from sandbox.plan.secrets import is_within
+from sandbox.record import record, replace
 from sandbox.run import dotenv, host, target, test_hooks
 from sandbox.run.ownership import check_readable, open_packages
 from sandbox.run.prepared import home_config_files, prepare, standard_files
@@ -44,7 +44,7 @@ _CARGO_HOME_ENTRIES = ("registry", "git", "config.toml", "config", "bin")
 _NEWEST_WITHOUT_BUILD_DIR = (1, 90)
 
 
-@dataclass(frozen=True)
+@record
 class Invocation:
     """A planned run."""
 
@@ -102,7 +102,7 @@ class Invocation:
         }
 
 
-@dataclass(frozen=True)
+@record
 class Ground:
     """Where a command was given: found by reading files of the tree, before anything is decided or run."""
 
@@ -131,7 +131,7 @@ def find_ground(words: Sequence[str]) -> Ground:
     return Ground(args, env, cwd, cargo_home, tree, config)
 
 
-@dataclass(frozen=True)
+@record
 class _Place:
     """Where a command was given, and what was found there."""
 

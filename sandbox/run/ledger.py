@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,13 @@ from sandbox.plan.model import Plan
 from sandbox.trace.ledger import Entry, Ledger, SealBreak
 
 
-@dataclass(slots=True)
 class OpenLedger:
     """The ledger of one build dir, held for this run. `touched` are outputs that changed since the last run."""
 
-    ledger: Ledger
-    touched: list[SealBreak] = field(default_factory=list)
-    touched_units: dict[str, dict[str, Any]] = field(default_factory=dict)
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.touched: list[SealBreak] = []
+        self.touched_units: dict[str, dict[str, Any]] = {}
 
 
 def prepare_ledger(state_dir: str, plan: Plan, guard: str) -> OpenLedger:

@@ -60,7 +60,9 @@ class LiveRun:
         self._started = started
         self._since_ns = since_ns
         self._ledger = ledger
-        self._judge = Judge(invocation.host.homes, invocation.cargo_home, (invocation.tool.root,))
+        self._judge = Judge(
+            invocation.host.homes, invocation.cargo_home, (invocation.tool.root,), invocation.plan.build_dir
+        )
         self._reports = reports
         self._early = early
         now = datetime.now().astimezone()

@@ -11,7 +11,6 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from sandbox.errors import SandboxError, SetupError, WorkspaceError
 from sandbox.plan.check import check
 from sandbox.plan.facts import HostFacts, Policy, SystemEntry, ToolFacts
 from sandbox.plan.resolve import CONFIG_FOLDER, resolve_plan
+from sandbox.record import record
 
 if TYPE_CHECKING:
     from sandbox.run.capture import Captured
@@ -37,7 +37,7 @@ class CommandRefused(SandboxError):
     """Cargo does not take the command line; its own words have been shown already."""
 
 
-@dataclass(frozen=True)
+@record
 class Request:
     """What to resolve. `stamps` are the files whose change makes the stored facts void, `layout` the directories of
     packages in which cargo finds targets by itself. `command` is the user's with `-h`: does cargo take it?"""
@@ -60,7 +60,7 @@ class Request:
     configs: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@record
 class ToolIdentity:
     """What the toolchain says of itself: version lines and the host triple."""
 

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 from sandbox.cli.options import Settings
@@ -48,7 +47,7 @@ def look_at(engine: Engine, env: Mapping[str, str]) -> RuntimeFacts | None:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         fresh = f"{path}.{os.getpid()}"
         with open(fresh, "w", encoding="utf-8") as out:
-            json.dump({"key": key, "facts": asdict(found)}, out)
+            json.dump({"key": key, "facts": vars(found)}, out)
         os.replace(fresh, path)
     return found
 

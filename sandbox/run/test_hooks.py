@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from sandbox.plan.model import Mount, MountKind, Plan
+from sandbox.record import replace
 from sandbox.resources import is_checkout, profile
 
 TEST_VARIABLE = "CARGO_SANDBOX_TEST_BREAK"
@@ -101,6 +101,8 @@ def _without_refusals(program: bytes) -> bytes:
 
 def _asking_for_processes() -> bytes:
     """A filter in hex that notifies where a process begins and of the roles' reports, and lets all else pass."""
+    import dataclasses
+
     from sandbox.plan import bpf
     from sandbox.plan.seccomp_source import read_source, read_tables
 
@@ -110,8 +112,8 @@ def _asking_for_processes() -> bytes:
     allow, ask = bpf.Rule(bpf.RET_ALLOW), bpf.Rule(bpf.RET_NOTIFY)
     [(namespaces, _)] = source.calls["clone"].cases
     rules = {"execve": ask, "execveat": ask, "fork": ask, "vfork": ask}
-    rules["clone"] = replace(ask, cases=(bpf.Case(namespaces, bpf.RET_ALLOW),))
-    rules["prctl"] = replace(allow, cases=(bpf.Case((bpf.Test(0, (_REPORT,)),), bpf.RET_NOTIFY),))
+    rules["clone"] = dataclasses.replace(ask, cases=(bpf.Case(namespaces, bpf.RET_ALLOW),))
+    rules["prctl"] = dataclasses.replace(allow, cases=(bpf.Case((bpf.Test(0, (_REPORT,)),), bpf.RET_NOTIFY),))
     numbers = {tables[machine][name]: rule for name, rule in rules.items() if name in tables[machine]}
     program = bpf.assemble(machine, numbers, allow, bpf.RET_ALLOW, bpf.RET_ALLOW, {})
     return b"".join(instruction.pack() for instruction in program).hex().encode()

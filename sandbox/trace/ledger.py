@@ -16,10 +16,10 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from sandbox.record import not_shown, record, replace
 from sandbox.trace import files, fingerprints, locks
 from sandbox.trace.builddir import CACHE_TAG, TOKEN, open_build_dir, wipe_build_dir
 from sandbox.trace.fingerprints import fingerprint_dir
@@ -38,7 +38,7 @@ _CACHE_TAG = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """What is known of a unit since it last ran. `seals` is text for `guard seals`; `cut` tells that it had more
     outputs than the guard lists, so not all of them are sealed. `findings` are in their JSON form."""
@@ -54,7 +54,7 @@ class Entry:
     cut: bool = False
     hidden: bool = False
     findings: tuple[dict[str, Any], ...] = ()
-    seals: str = field(default="", repr=False)
+    seals: str = not_shown(default="")
 
 
 class Ledger:
@@ -431,7 +431,7 @@ def _text(path: Path) -> str:
 
 
 def _json(entry: Entry) -> dict[str, Any]:
-    return {name: getattr(entry, name) for name in Entry.__slots__} | {"findings": list(entry.findings)}
+    return vars(entry) | {"findings": list(entry.findings)}
 
 
 def _parse(value: dict[str, Any]) -> Entry | None:
