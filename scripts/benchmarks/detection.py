@@ -137,8 +137,8 @@ def document(
     tiers, (quiet, pairs) = summary["tier"], summary["twins_without_alarm"]
     text = [
         "Each attack is an inert re-enactment in `tests/attack/scenarios`. It is found when the crate that acts is",
-        "charged with a finding that its `expected.json` names. There is no baseline: each package is as one never seen",
-        "before.",
+        "charged with a finding that its `expected.json` names. There is no baseline: each package is as one never",
+        "seen before.",
         "",
         f"Core: **{tiers['core'][0]} of {tiers['core'][1]}** · others: **{tiers['more'][0]} of {tiers['more'][1]}** · "
         f"benign twins without a finding of severity high or above: **{quiet} of {pairs}** · "
