@@ -1,4 +1,4 @@
-"""Real crates with build scripts and proc macros, checked as a developer and as a CI would: nothing of them is grave."""
+"""Real crates with build scripts and proc macros, checked as by a developer and as in a CI: nothing of them is grave."""
 
 from __future__ import annotations
 
