@@ -1,4 +1,4 @@
-"""Real crates with build scripts and proc macros, checked as by a developer and as in a CI: nothing of them is grave."""
+"""Real crates with build scripts and proc macros, checked as by a developer and as in a CI: nothing is grave."""
 
 from __future__ import annotations
 
