@@ -258,9 +258,10 @@ class LiveRun:
 
     def _by_behaviour(self, complete: Completeness, fresh: Fresh) -> Late:
         """What the behaviours of this run's units come to, and the fresh units' findings as they are to be told now."""
-        profiler = self._recorder.profiler
+        # A compiler that is asked for its version runs nobody's code.
+        built = set(self._recorder.roles) - {"cargo", "probe"}
         drifted = any(finding.code.startswith("CS03") for finding in fresh.findings)
-        if profiler is None and not drifted and not self._settings.locked_baseline:
+        if not built and not drifted and not self._settings.locked_baseline:
             return Late(fresh=fresh.findings)
         from sandbox.run.judgement import Judging
 
