@@ -92,7 +92,7 @@ def _build(lab: Any, name: str) -> Outcome:
                 shutil.rmtree(project.target)
             done = staging.check(project, ci=ci)
             seconds.append(round(done.seconds, 1))
-            if done.run_id is None or not done.run.units("rustc") and step != "second":
+            if done.run_id is None or (not done.run.units("rustc") and step != "second"):
                 failed = f"{step} build: nothing was built, code {done.code}: {done.stderr[-500:]}"
                 break
             alarms += [f"{step} build: {text}" for text in staging.shown(staging.alarms(done.run, group))]
