@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.benign.staging import Stage, alarms, check, groups, missing
+from tests.benign.staging import Stage, alarms, check, findings, groups, missing
 from tests.harness import Done, Lab
 
 pytestmark = [pytest.mark.benign, pytest.mark.engine, pytest.mark.slow]
@@ -19,8 +19,6 @@ def test_its_program_is_recorded_and_is_no_grave_matter(done: Done) -> None:
     assert done.code == 0 and missing(done.run, groups()["old"]) == [], done.shown
     programs = [str(event["path"]) for event in done.run.events("exec")]
     started = [path for path in programs if "linux-gnu" in path.rpartition("/")[2]]
-        str(event["path"]) for event in done.run.events("exec") if "linux-gnu" in str(event["path"]).split("/")[-1]
-    ]
     assert started and all("/serde_derive-1.0.183/" in path for path in started)
     assert alarms(done.run, groups()["old"]) == []
 
@@ -30,4 +28,4 @@ def test_its_program_is_recorded_and_is_no_grave_matter(done: Done) -> None:
     "macros, and the rules of macros (CS0262 to CS0264) are not asked"
 )
 def test_that_a_macro_ran_a_program_is_told(done: Done) -> None:
-    assert {"CS0263"} <= {found["code"] for found in done.run.findings()}
+    assert {"CS0263"} <= {found["code"] for found in findings(done.run)}
