@@ -57,7 +57,8 @@ def test_a_first_build_is_without_an_alarm(first: Built) -> None:
 
 def test_each_reason_in_the_list_is_still_needed(first: Built) -> None:
     found = {(one["package"], one["code"]) for one in findings(first.done.run)}
-    assert set(explained()) - found == set()
+    compiled = {unit.get("package") for unit in first.done.units("rustc")}
+    assert {key for key in explained() if key[0] in compiled} - found == set()
 
 
 def test_a_second_build_runs_nothing_and_finds_nothing_new(first: Built) -> None:

@@ -16,10 +16,10 @@ def finding(**more: str) -> dict[str, str]:
     return {"package": "needy", "code": "CS0102", "subject": "files.example", **more}
 
 
-def test_the_set_has_each_class_and_five_programs() -> None:
+def test_the_set_has_each_class_and_more_than_five_programs() -> None:
     found = {one.kind for group in groups().values() for one in group.crates}
     assert found >= CLASSES
-    assert len(programs()) == 5
+    assert len(programs()) > 5
 
 
 def test_the_standing_group_is_about_a_third() -> None:
