@@ -24,7 +24,7 @@ def test_a_program_that_failed_is_no_whole_program() -> None:
     failed = Outcome("ripgrep", "bubblewrap", (1.0,), ("ripgrep 15.1.0",), 0, failed="first build: code 101: x\ny")
     text = document([failed])
     assert "whole programs: **0 of " in text
-    assert "- ripgrep with bubblewrap: first build: code 101: x\n" in text
+    assert "- ripgrep with bubblewrap: first build: code 101\n" in text
 
 
 def test_a_crate_of_a_group_of_which_nothing_was_compiled_is_not_counted() -> None:
@@ -48,3 +48,9 @@ def test_the_other_half_of_the_document_stays(tmp_path) -> None:  # type: ignore
     put(path, "crates again", BEGIN, "Benign crates and programs")
     text = path.read_text()
     assert "attacks here" in text and "crates again" in text and "crates here" not in text
+
+
+def test_no_path_of_the_machine_is_written_down() -> None:
+    lower = ("zoxide script CS0113 medium: tried to create /home/ann/x", "app script CS0210 medium: read /home/ann/y")
+    text = document([Outcome("just", "docker", (1.0,), (), 0, lower=lower, failed="first build: code 1: /home/ann")])
+    assert "/home" not in text and "- app CS0210" in text and "- zoxide CS0113" not in text
