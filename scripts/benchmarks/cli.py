@@ -32,10 +32,17 @@ def _folder(text: str) -> Path:
     return path.resolve()
 
 
+def _report(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a file")
+    return path.resolve()
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole of it."""
     top = argparse.ArgumentParser(prog="scripts/bench", description="What the sandbox costs.", epilog=_EPILOG)
-    tools = top.add_subparsers(dest="tool", required=True, metavar="overhead|guard|flood|detection")
+    tools = top.add_subparsers(dest="tool", required=True, metavar="overhead|guard|flood|detection|benign")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", type=Path, metavar="FILE", help="write machine facts and every single figure there")
     common.add_argument("--scratch", type=Path, metavar="DIR", help="where to build [the user's cache]")
@@ -78,6 +85,18 @@ def parser() -> argparse.ArgumentParser:
         help="what makes the containers [bubblewrap]",
     )
     detection.add_argument("--docs", action="store_true", help="write the attack half of docs/detection.md")
+
+    benign = tool("benign", "real crates and programs of tests/benign: is any of them taken for an attack?")
+    benign.add_argument("--whole", action="store_true", help="all of the set, and whole programs [the standing third]")
+    benign.add_argument("--only", action="append", metavar="NAME", help="this group or program alone, again for more")
+    benign.add_argument("--take", type=_report, metavar="FILE", help="count what an earlier --json built as well")
+    benign.add_argument(
+        "--engine",
+        choices=("bubblewrap", "docker"),
+        default="bubblewrap",
+        help="what makes the containers [bubblewrap]",
+    )
+    benign.add_argument("--docs", action="store_true", help="write the benign half of docs/detection.md")
     return top
 
 
@@ -88,9 +107,10 @@ def main(argv: Sequence[str]) -> int:
     if options.json is not None and not options.json.resolve().parent.is_dir():
         print(f"scripts/bench: no folder for {options.json}", file=sys.stderr)
         return 2
-    from benchmarks import detection, flood, guard, machine, overhead
+    from benchmarks import benign, detection, flood, guard, machine, overhead
 
-    run = {"overhead": overhead.run, "guard": guard.run, "flood": flood.run, "detection": detection.run}[options.tool]
+    tools = {"overhead": overhead, "guard": guard, "flood": flood, "detection": detection, "benign": benign}
+    run = tools[options.tool].run
     with scratch_folder(options.scratch) as scratch:
         env = environment(scratch)
         shown = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}

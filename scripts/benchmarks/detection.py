@@ -168,11 +168,11 @@ def document(
     return "\n".join(text)
 
 
-def put(path: Path, text: str) -> None:
+def put(path: Path, text: str, begin: str = BEGIN, heading: str = "Attacks") -> None:
     """Write the text between the marks, which are made at the end of the document if it has none. Raises OSError."""
     old = path.read_text("utf-8") if path.exists() else "# What is found, and what is not\n"
-    if BEGIN not in old:
-        old += f"\n## Attacks\n\n{BEGIN}\n{END}\n"
-    before, _, rest = old.partition(BEGIN)
+    if begin not in old:
+        old += f"\n## {heading}\n\n{begin}\n{END}\n"
+    before, _, rest = old.partition(begin)
     _, _, after = rest.partition(END)
-    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", "utf-8")
+    path.write_text(f"{before}{begin}\n{text}\n{END}{after}", "utf-8")

@@ -68,3 +68,14 @@ def test_the_script_starts_from_any_folder(tmp_path: Path) -> None:
 
 def test_a_mistake_is_found_before_any_environment_is_made(tmp_path: Path) -> None:
     assert bench(tmp_path, "overhead", "--pairs", "none").returncode == 2
+
+
+def test_the_benign_set_is_its_standing_third_unless_more_is_asked_for(tmp_path: Path) -> None:
+    options = cli.parser().parse_args(["benign"])
+    assert (options.whole, options.only, options.take, options.engine, options.docs) == (
+        False, None, None, "bubblewrap", False,
+    )  # fmt: skip
+    earlier = tmp_path / "earlier.json"
+    earlier.write_text("{}")
+    options = cli.parser().parse_args(f"benign --only a --only b --take {earlier}".split())
+    assert (options.only, options.take) == (["a", "b"], earlier)
