@@ -98,7 +98,7 @@ def good(lab: Lab) -> Attack:
 @pytest.mark.parametrize("code", PAIRS)
 def test_a_crate_that_does_it_is_found_and_nobody_else_is(bad: Attack, code: str) -> None:
     assert bad.done.code == 0, bad.done.shown
-    found = [entry for entry in bad.run.findings() if entry["package"] == crate(code, False)]
+    found = [entry for entry in bad.run.acts() if entry["package"] == crate(code, False)]
     assert {entry["code"] for entry in found} == {code}
     assert {entry["role"] for entry in found} == {"script"} and {entry["version"] for entry in found} == {"0.1.0"}
     for entry in found:
@@ -173,7 +173,8 @@ def test_a_violation_stops_the_build_at_once_and_nothing_is_left_running(pair: P
     assert done.code == 120, done.shown
     assert "stopped" in done.run.result["stopped"] and "csbench-fast" in done.run.result["stopped"]
     assert not [event for event in done.run.events("open") if event["path"] == "/etc/csbench-late"]
-    assert [entry["code"] for entry in done.run.findings()] == ["CS0102"]
+    assert [entry["code"] for entry in done.run.acts()] == ["CS0102"]
+    assert {entry["package"] for entry in done.run.findings()} == {"csbench-fast"}
     assert not processes(str(pair.dir))
     # A medium finding lets the build go on.
     pair.write({"csbench-fast/acts": f"dumpable\tcall\t{numbers()['prctl']}\t4\t0\n", "csbench-slow/acts": ""})
@@ -309,7 +310,7 @@ def test_a_write_into_the_own_sources_is_mild_only_where_it_changes_nothing_else
     pair.write({"csbench-fast/.git/hooks/keep": "", "csbench-fast/.cargo/keep": ""})
     pair.write({"csbench-fast/acts": acts_file({"mine": ("put", "{out}/mine", "x"), **grave})})
     done = build(pair, guard_binary(), *BUILD, options=REPORT)
-    found = {(entry["code"], entry["subject"].removeprefix(str(pair.home))) for entry in done.run.findings()}
+    found = {(entry["code"], entry["subject"].removeprefix(str(pair.home))) for entry in done.run.acts()}
     assert found == {
         ("CS0103", "/ws/csbench-fast/.git/hooks/pre-commit"),
         ("CS0103", "/ws/csbench-fast/.cargo/config.toml"),
@@ -317,3 +318,37 @@ def test_a_write_into_the_own_sources_is_mild_only_where_it_changes_nothing_else
         ("CS0103", "/ws/csbench-fast/src/taken.rs"),
         ("CS0101", "/.bashrc"),
     }
+
+
+@core
+@pytest.mark.parametrize("through", ["csbench-macro", "csbench-facade"])
+def test_a_macro_that_starts_a_shell_is_found_also_where_another_crate_hands_it_on(lab: Lab, through: str) -> None:
+    """rustc's command line then names no macro, as with those of serde, tokio and clap."""
+
+    def manifest(name: str, more: str) -> str:
+        return f'[package]\nname = "{name}"\nversion = "0.1.0"\nedition = "2021"\n\n{more}'
+
+    macro = (
+        "#[proc_macro]\npub fn act(_: proc_macro::TokenStream) -> proc_macro::TokenStream {\n"
+        '    assert!(std::process::Command::new("/bin/sh").args(["-c", "true"]).status().unwrap().success());\n'
+        "    Default::default()\n}\n"
+    )
+    project = lab.project(
+        {
+            "Cargo.toml": '[workspace]\nresolver = "2"\nmembers = ["csbench-macro", "csbench-facade", "csbench-app"]\n',
+            "csbench-macro/Cargo.toml": manifest("csbench-macro", "[lib]\nproc-macro = true\n"),
+            "csbench-macro/src/lib.rs": macro,
+            "csbench-facade/Cargo.toml": manifest(
+                "csbench-facade", '[dependencies]\ncsbench-macro = { path = "../csbench-macro" }\n'
+            ),
+            "csbench-facade/src/lib.rs": "pub use csbench_macro::act;\n",
+            "csbench-app/Cargo.toml": manifest(
+                "csbench-app", f'[dependencies]\n{through} = {{ path = "../{through}" }}\n'
+            ),
+            "csbench-app/src/lib.rs": f"{through.replace('-', '_')}::act!();\n",
+        }
+    )
+    done = build(project, guard_binary(), "build", options=REPORT)
+    assert done.run.result["cargo_code"] == 0, done.shown
+    (shell,) = done.run.findings("CS0262")
+    assert (shell["package"], shell["role"], shell["severity"]) == ("csbench-app", "rustc", "high")

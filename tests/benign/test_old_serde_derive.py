@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.benign.staging import Stage, alarms, check, findings, groups, missing
+from tests.benign.staging import Stage, alarms, check, groups, missing
 from tests.harness import Done, Lab
 
 pytestmark = [pytest.mark.benign, pytest.mark.engine, pytest.mark.slow]
@@ -23,9 +23,5 @@ def test_its_program_is_recorded_and_is_no_grave_matter(done: Done) -> None:
     assert alarms(done.run, groups()["old"]) == []
 
 
-@pytest.mark.xfail(
-    reason="a macro that another crate hands on is not on rustc's command line, so that the unit counts as one without "
-    "macros, and the rules of macros (CS0262 to CS0264) are not asked"
-)
 def test_that_a_macro_ran_a_program_is_told(done: Done) -> None:
-    assert {"CS0263"} <= {found["code"] for found in findings(done.run)}
+    assert {"CS0263"} <= {found["code"] for found in done.run.findings()}
