@@ -195,6 +195,13 @@ def tree_folder(workspace: str | Path) -> Path:
     return Path(workspace) / TREE_FOLDER
 
 
+def has_own(workspace: str | Path | None, env: Mapping[str, str]) -> bool:
+    """Whether the tree's or the user's store holds anything; without `workspace` the tree has no say. Raises
+    BaselineError for a store that is no plain folder."""
+    folders = (tree_folder(workspace) if workspace is not None else None, user_folder(env))
+    return any(folder is not None and exists(folder) for folder in folders)
+
+
 def open_stores(
     workspace: str | Path | None,
     env: Mapping[str, str],
@@ -228,8 +235,7 @@ def open_stores(
                 baseline = load(folder, package)
                 if baseline is not None:
                     found[name][package] = baseline
-    has_own = any(folder is not None and exists(folder) for folder in (folders["tree"], folders["user"]))
-    return Stores(found["tree"], found["user"], found["pack"], has_own, shipped(pack))
+    return Stores(found["tree"], found["user"], found["pack"], has_own(workspace, env), shipped(pack))
 
 
 def _all_known(package: str, versions: list[tuple[str, str]] | None, *stores: Mapping[str, Baseline]) -> bool:

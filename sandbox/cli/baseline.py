@@ -9,7 +9,7 @@ from pathlib import Path
 from sandbox.baseline.accept import Change, plan, unused
 from sandbox.baseline.model import Baseline, BaselineError, Waiver
 from sandbox.baseline.state import State
-from sandbox.cli import place
+from sandbox.cli import graph, place
 from sandbox.cli.options import Settings
 from sandbox.cli.place import Place
 from sandbox.cli.words import Words, parse
@@ -26,16 +26,17 @@ def run(words: Sequence[str], settings: Settings) -> int:
     if verb == "review":
         from sandbox.cli import review
 
-        return review.run(rest)
+        return review.run(rest, settings)
     act, *rest = rest or [""]
     if act == "init":
         return _init(
-            parse(rest, "baseline init [--reason TEXT] [--user] [--json]", (_USER, "--json"), {"--reason": False})
+            parse(rest, "baseline init [--reason TEXT] [--user] [--json]", (_USER, "--json"), {"--reason": False}),
+            settings,
         )
     if act == "accept":
         usage = "baseline accept [PKG...] [--from RUN] --reason TEXT [--rule ID] [--user] [--json]"
         options = {"--reason": False, "--from": False, "--rule": False}
-        return _accept(parse(rest, usage, (_USER, "--json"), options))
+        return _accept(parse(rest, usage, (_USER, "--json"), options), settings)
     if act == "learn":
         from sandbox.cli import learn
 
@@ -55,7 +56,7 @@ def run(words: Sequence[str], settings: Settings) -> int:
     raise UsageError(f"baseline {act}: not understood" if act else "baseline needs a verb", hint=USAGE)
 
 
-def _init(words: Words) -> int:
+def _init(words: Words, settings: Settings) -> int:
     _no_more(words, 0, "baseline init")
     here = place.find()
     user = _USER in words.switches
@@ -69,10 +70,10 @@ def _init(words: Words) -> int:
     if reason is not None and not reason.strip():
         raise UsageError("--reason is empty", hint="say why this is accepted")
     changes = plan(state, {}, accepted=place.today(), reason=reason or "initial state")
-    return commit(here, state, changes, user, "--json" in words.switches)
+    return commit(here, state, changes, user, "--json" in words.switches, settings)
 
 
-def _accept(words: Words) -> int:
+def _accept(words: Words, settings: Settings) -> int:
     reason = words.one("--reason")
     if not (reason or "").strip():
         raise UsageError(
@@ -88,7 +89,7 @@ def _accept(words: Words) -> int:
     changes = plan(
         state, here.known(user), accepted=place.today(), reason=str(reason), packages=packages, waiver=waiver
     )
-    return commit(here, state, changes, user, "--json" in words.switches)
+    return commit(here, state, changes, user, "--json" in words.switches, settings, packages)
 
 
 def _waiver(words: Words, state: State, reason: str) -> Waiver | None:
@@ -122,8 +123,19 @@ def _all_known(state: State, packages: Sequence[str] | None) -> None:
             )
 
 
-def commit(here: Place, state: State, changes: Sequence[Change], user: bool, as_json: bool) -> int:
-    """Write what was accepted and say so."""
+def commit(
+    here: Place,
+    state: State,
+    changes: Sequence[Change],
+    user: bool,
+    as_json: bool,
+    settings: Settings,
+    packages: Sequence[str] | None = None,
+) -> int:
+    """Write what was accepted and say so. In the tree the graph is accepted with it, of `packages` alone if they are
+    named."""
+    if not user:
+        graph.accept(here.workspace, settings, place.today(), packages)
     paths = [here.write(user, change.after) for change in changes]
     if as_json:
         rows = [

@@ -49,7 +49,7 @@ def run(rest: Sequence[str], settings: Settings) -> int:
     if reason:
         from sandbox.cli.baseline import commit
 
-        return commit(here, replace(last, holes=holes), changes, user, "--json" in words.switches)
+        return commit(here, replace(last, holes=holes), changes, user, "--json" in words.switches, settings)
     wavering = [
         f"{name} {entry.version}: {fact.fact.kind} {fact.fact.act} {fact.fact.object} in {fact.seen} of {entry.runs}"
         for name, baseline in learned.items()

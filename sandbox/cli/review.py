@@ -16,6 +16,7 @@ from sandbox.baseline.store import Stores
 from sandbox.behaviour.model import Fact, Key
 from sandbox.cli import place
 from sandbox.cli.baseline_look import head, unit_json, words
+from sandbox.cli.options import Settings
 from sandbox.cli.place import Place
 from sandbox.cli.words import parse
 from sandbox.errors import UsageError
@@ -26,7 +27,7 @@ Ask = Callable[[str], str]
 Picked = list[tuple[Key, Fact]]
 
 
-def run(rest: Sequence[str]) -> int:
+def run(rest: Sequence[str], settings: Settings) -> int:
     """Interactive on a terminal; else a list, or an acceptance that names what and why. Raises UsageError,
     BaselineError, StoreError, WorkspaceError."""
     options = {"--from": False, "--reason": False, "--accept": True}
@@ -51,13 +52,13 @@ def run(rest: Sequence[str]) -> int:
         print(json.dumps({"schema": 1, "run": state.run, "units": units, "holes": list(state.holes)}, indent=1))
         return 0
     if accepted or everything:
-        return _accept(here, state, open_ones, None if everything else accepted, reason, user)
+        return _accept(here, state, open_ones, None if everything else accepted, reason, user, settings)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         for one in open_ones:
             show(one, stores, state)
         print(f"{len(open_ones)} units to review; nothing was accepted")
         return 0
-    return interactive(here, state, stores, open_ones, user, input)
+    return interactive(here, state, stores, open_ones, user, input, settings)
 
 
 def is_open(one: Novelty) -> bool:
@@ -71,8 +72,9 @@ def is_open(one: Novelty) -> bool:
 
 
 def _accept(
-    here: Place, state: State, open_ones: Sequence[Novelty], packages: Sequence[str] | None, reason: str, user: bool
-) -> int:
+    here: Place, state: State, open_ones: Sequence[Novelty], packages: Sequence[str] | None, reason: str, user: bool,
+    settings: Settings,
+) -> int:  # fmt: skip
     from sandbox.cli.baseline import commit
 
     names = {one.key.package for one in open_ones}
@@ -80,7 +82,7 @@ def _accept(
         if package not in names:
             raise BaselineError(f"there is nothing to review of {package!r}", hint="cargo-sandbox review --json")
     changes = plan(state, here.known(user), accepted=place.today(), reason=reason, packages=packages or sorted(names))
-    return commit(here, state, changes, user, False)
+    return commit(here, state, changes, user, False, settings, packages)
 
 
 def show(one: Novelty, stores: Stores, state: State) -> None:
@@ -102,7 +104,9 @@ def show(one: Novelty, stores: Stores, state: State) -> None:
         print(f"  loads {safe(macro)}")
 
 
-def interactive(here: Place, state: State, stores: Stores, open_ones: Sequence[Novelty], user: bool, ask: Ask) -> int:
+def interactive(
+    here: Place, state: State, stores: Stores, open_ones: Sequence[Novelty], user: bool, ask: Ask, settings: Settings
+) -> int:
     """One question a unit; what was accepted is written at the end, or when the reviewer quits."""
     picked: Picked = []
     agreed: dict[str, list[str]] = {}
@@ -130,7 +134,7 @@ def interactive(here: Place, state: State, stores: Stores, open_ones: Sequence[N
     for package, reasons in sorted(agreed.items()):
         reason = "; ".join(dict.fromkeys(reasons))
         changes += plan(state, known, accepted=place.today(), reason=reason, packages=[package], chosen=chosen)
-    return commit(here, state, changes, user, False)
+    return commit(here, state, changes, user, False, settings, sorted(agreed))
 
 
 def _answer(one: Novelty, state: State, ask: Ask) -> str:

@@ -6,7 +6,6 @@ Told before anything runs, for this was the attack on arrayref (2026-08-20): one
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import NamedTuple
 
 from sandbox.cargo.metadata import Facts, Package
@@ -35,13 +34,6 @@ class Node(NamedTuple):
 
 Graph = tuple[Node, ...]
 """Sorted by name, version and source; no two nodes are equal in all three."""
-
-
-def accept(folder: Path | str, graph: Graph, today: str = "") -> Path:
-    """Make `graph` the accepted one (see `graph_state.accept`). Raises PolicyError."""
-    from sandbox.policy import graph_state
-
-    return graph_state.accept(folder, graph, today)
 
 
 def graph_of(facts: Facts, digests: dict[str, str] | None = None) -> Graph:

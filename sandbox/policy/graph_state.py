@@ -10,7 +10,7 @@ from typing import Any
 
 from sandbox.cargo.files import Unreadable, load_toml, read_bytes, stays_below
 from sandbox.cargo.metadata import Facts
-from sandbox.policy.graph import Graph, Node, graph_of
+from sandbox.policy.graph import Graph, Node
 from sandbox.policy.model import PolicyError
 
 SCHEMA = 1
@@ -39,16 +39,6 @@ def load(folder: Path, root: Path | None = None) -> Graph | None:
         raise PolicyError(
             f"{path} can't be read: {error}", file=str(path), hint="restore it, or remove it and accept the graph anew"
         ) from None
-
-
-def accept(folder: Path | str, graph: Graph, today: str = "") -> Path:
-    """Make `graph` the accepted one; returns the file. `today` is a date as in 2026-11-29. Raises PolicyError."""
-    return save(Path(folder), graph, today)
-
-
-def accept_facts(folder: Path | str, facts: Facts, today: str = "") -> Path:
-    """As `accept`, for a resolved workspace; reads its build scripts."""
-    return save(Path(folder), graph_of(facts, digests(facts)), today)
 
 
 def save(folder: Path, graph: Graph, today: str = "") -> Path:

@@ -26,13 +26,14 @@ class Fresh:
 @dataclass(frozen=True, slots=True)
 class Late:
     """What the behaviours of a run come to at its end: `findings` of the units that ran, those of the `fresh` ones, how
-    many units have no baseline (None: compared with none), what else is to be said, and whether a locked baseline does
-    not cover the state that the run leaves."""
+    many units have no baseline (None: compared with none), what else is to be said, why not all could be judged, and
+    whether a locked baseline does not cover the state that the run leaves."""
 
     findings: tuple[Finding, ...] = ()
     fresh: tuple[Finding, ...] = ()
     no_baseline: int | None = None
     notes: tuple[str, ...] = ()
+    holes: tuple[str, ...] = ()
     uncovered: bool = False
 
 
@@ -51,6 +52,11 @@ def fresh_units(ledger: Ledger, looked_at: Iterable[str], ran: set[str]) -> Fres
         for data in entry.findings:
             findings.append(Finding.from_json(data | {"fresh": True, "unit": f"fresh:{path}"}))
     return Fresh(frozenset(keys), tuple(findings), unknown, unsealed)
+
+
+def may_be_settled(finding: Finding) -> bool:
+    """Whether accepting a behaviour can make a finding go away: one of a rule or of drift that is not grave."""
+    return finding.code.startswith(("CS02", "CS03")) and not at_least(finding.severity, "high")
 
 
 def make_violators_stale(ledger: Ledger, owners: Iterable[tuple[str, Finding]]) -> None:

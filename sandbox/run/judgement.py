@@ -12,32 +12,34 @@ from sandbox.baseline import judge as baselines
 from sandbox.baseline.convert import Checksums
 from sandbox.baseline.fold import sameness
 from sandbox.baseline.ladder import Step, look_up
+from sandbox.baseline.model import BaselineError
 from sandbox.baseline.population import shipped
-from sandbox.baseline.shelf import BehaviourShelf, Shelved
+from sandbox.baseline.shelf import FRESH, BehaviourShelf, Shelved, joined, mark_fresh
 from sandbox.baseline.state import State, checksums_of
-from sandbox.baseline.store import Stores, exists, open_stores, tree_folder, user_folder
+from sandbox.baseline.store import Stores, has_own, open_stores
 from sandbox.behaviour.canonical import unit_json
 from sandbox.behaviour.model import Behaviour, Fact, Key, Profile
 from sandbox.behaviour.patterns import VERSION
 from sandbox.cargo import lockfile
-from sandbox.judge.model import Completeness, Finding, at_least
+from sandbox.errors import SandboxError
+from sandbox.judge.model import Completeness, Finding
 from sandbox.judge.rules.judge import judge as judge_by_rules
+from sandbox.judge.rules.load import RuleError
 from sandbox.report.render import render_untrusted
-from sandbox.run.finish import Fresh, Late
+from sandbox.run.finish import Fresh, Late, may_be_settled
 from sandbox.run.invocation import Invocation
 from sandbox.run.recorder import Recorder
 from sandbox.trace.ledger import Ledger
 
-_AGAIN = ("CS02", "CS03")
 _MOST_TOLD = 20
 
 
 @dataclass
 class KnownBaselines:
     """What rules may ask of the baselines (`sandbox.judge.rules.known.Known`). A package's files are read when the
-    first rule asks for it: most units give no rule a reason to."""
+    first rule asks for it: most units give no rule a reason to. `tree`: see `Judging`."""
 
-    workspace: str
+    tree: str | None
     env: Mapping[str, str]
     checksums: Checksums
     _stores: dict[str, Stores] = field(default_factory=dict)
@@ -59,99 +61,119 @@ class KnownBaselines:
 
     def _step(self, key: Key) -> Step:
         if key.package not in self._stores:
-            self._stores[key.package] = open_stores(self.workspace, self.env, [key.package])
+            self._stores[key.package] = open_stores(self.tree, self.env, [key.package])
         checksum = self.checksums.get((key.package, key.version), "")
         return look_up(key.package, key.version, checksum, self._stores[key.package])
 
 
-@dataclass
 class Judging:
-    """The last look at a run: its behaviours go onto the shelf, to the rules and to the baselines."""
+    """The last look at a run: its behaviours go onto the shelf, to the rules and to the baselines.
 
-    invocation: Invocation
-    recorder: Recorder
-    ledger: Ledger
-    run: str
+    `tree`: the workspace whose baseline has a say; None where the tree is not to be trusted. Nothing here raises for a
+    baseline or lock file that can't be read: what could not be judged then is a hole, since a build that has run must
+    get its verdict.
+    """
+
+    def __init__(self, invocation: Invocation, recorder: Recorder, ledger: Ledger, run: str, tree: str | None) -> None:
+        self._invocation, self._recorder, self._ledger, self._run = invocation, recorder, ledger, run
+        self._tree, self._env = tree, invocation.host.env
+        self._holes: list[str] = []
+        self._checksums: Checksums = {}
 
     def judge(self, complete: Completeness, fresh: Fresh, locked: bool) -> Late:
         """Judge, and put what is found into the record and the ledger. With `locked` also whether the baseline covers
-        all units, fresh ones included (which is told on standard error).
-
-        Raises BaselineError for a baseline of the tree or the user that can't be read, WorkspaceError for such a lock
-        file.
-        """
-        workspace, env = self.invocation.workspace, self.invocation.host.env
-        checksums = checksums_of(lockfile.read(Path(self.invocation.lock_file)))
-        shelf = BehaviourShelf(self.ledger.folder)
+        all units, fresh ones included (which is told on standard error)."""
+        try:
+            self._checksums = checksums_of(lockfile.read(Path(self._invocation.lock_file)))
+        except SandboxError as error:
+            self._hole(error)
+        shelf = BehaviourShelf(self._ledger.folder)
         late = Late(fresh=fresh.findings)
-        profile = Profile(self.run, VERSION, ())
-        if self.recorder.profiler is not None:
-            profile = self.recorder.profiler.finish(self.run, complete.reasons)
+        profile = Profile(self._run, VERSION, ())
+        if self._recorder.profiler is not None:
+            profile = self._recorder.profiler.finish(self._run, complete.reasons)
             self._shelve(profile, shelf)
-            known = KnownBaselines(workspace, env, checksums)
-            found = judge_by_rules(profile, self.recorder.starts, known)
-            drift = compare(profile, workspace, checksums, env)
-            found += tuple(_placed(drift.findings, self.recorder.starts))
-            self.recorder.add_late(found)
+            drift = self._drift(profile)
+            found = (*self._by_rules(profile), *_placed(drift.findings, self._recorder.starts))
+            self._recorder.add_late(found)
             late = replace(late, findings=found, no_baseline=drift.no_baseline, notes=drift.notes)
-        if locked or any(map(_may_be_settled, fresh.findings)):
+        if locked or any(map(may_be_settled, fresh.findings)):
             shelved = shelf.read(fresh.keys)
-            late = replace(late, fresh=self._again(fresh, shelved, checksums))
+            late = replace(late, fresh=self._again(fresh, shelved))
             if locked:
-                late = replace(late, uncovered=self._uncovered(profile, shelved, checksums))
-        return late
+                late = replace(late, uncovered=self._uncovered(profile, shelved))
+        return replace(late, holes=tuple(dict.fromkeys(self._holes)))
 
-    def _again(self, fresh: Fresh, shelved: Shelved, checksums: Checksums) -> tuple[Finding, ...]:
+    def _hole(self, error: SandboxError) -> None:
+        self._holes.append(f"not all could be judged: {error.message}")
+
+    def _by_rules(self, profile: Profile) -> tuple[Finding, ...]:
+        known = KnownBaselines(self._tree, self._env, self._checksums)
+        try:
+            return judge_by_rules(profile, self._recorder.starts, known)
+        except BaselineError as error:
+            self._hole(error)
+        except RuleError as error:
+            self._hole(error)
+            return ()
+        return judge_by_rules(profile, self._recorder.starts)
+
+    def _drift(self, profile: Profile) -> baselines.Drift:
+        """The comparison with baselines alone. Without a baseline of one's own no file is read for it."""
+        stores = Stores()
+        try:
+            if has_own(self._tree, self._env):
+                stores = open_stores(self._tree, self._env, {one.key.package for one in profile.behaviours})
+        except BaselineError as error:
+            self._hole(error)
+        return baselines.drift(profile, self._checksums, stores)
+
+    def _again(self, fresh: Fresh, shelved: Shelved) -> tuple[Finding, ...]:
         """The fresh units' findings by what is accepted now: what was accepted since is no drift any more. A grave one
         stays until its unit has run again, as do those of units whose behaviour was lost."""
-        workspace, env = self.invocation.workspace, self.invocation.host.env
-        before = shelved.profile(self.run)
-        found = [
-            *judge_by_rules(before, {}, KnownBaselines(workspace, env, checksums)),
-            *compare(before, workspace, checksums, env).findings,
+        before = joined(Profile(self._run, VERSION, ()), shelved)
+        now = (*self._by_rules(before), *self._drift(before).findings)
+        still = {_same(one) for one in now}
+        kept = [
+            one
+            for one in fresh.findings
+            if not may_be_settled(one) or one.unit.removeprefix(FRESH) in shelved.missing or _same(one) in still
         ]
+        told = {_same(one) for one in kept}
         folders = {(one.package, one.version): one.manifest_dir for one in fresh.findings}
-        still = {(one.code, one.package, one.version, one.subject) for one in found}
-        kept = []
-        for one in fresh.findings:
-            unknown = one.unit.removeprefix("fresh:") in shelved.missing
-            if unknown or not _may_be_settled(one) or (one.code, one.package, one.version, one.subject) in still:
-                kept.append(one)
-        known = {(one.code, one.package, one.version, one.subject) for one in kept}
-        for one in found:
-            if (one.code, one.package, one.version, one.subject) not in known and not at_least(one.severity, "high"):
-                key = _key_of(one, shelved)
-                folder = folders.get((one.package, one.version), "")
-                run = shelved.runs.get(key, "")
-                kept.append(replace(one, unit=f"fresh:{key}", fresh=True, run=run, manifest_dir=folder))
-        return tuple(kept)
+        new = (one for one in now if _same(one) not in told and may_be_settled(one))
+        kept += (replace(one, manifest_dir=folders.get((one.package, one.version), "")) for one in new)
+        return mark_fresh(kept, shelved)
 
     def _shelve(self, profile: Profile, shelf: BehaviourShelf) -> None:
         units: dict[str, list[Behaviour]] = {}
         for one in profile.behaviours:
             units.setdefault(one.unit, []).append(one)
         shelf.put(
-            self.run,
+            self._run,
             {
                 key: [
                     (one.key.package, one.key.version, unit_json(one)) for name in names for one in units.get(name, ())
                 ]
-                for key, names in self.recorder.key_units.items()
+                for key, names in self._recorder.key_units.items()
             },
         )
-        shelf.compact(self.ledger.entries)
+        shelf.compact(self._ledger.entries)
 
-    def _uncovered(self, profile: Profile, shelved: Shelved, checksums: Checksums) -> bool:
+    def _uncovered(self, profile: Profile, shelved: Shelved) -> bool:
+        """Fails closed: where nothing was recorded, or a baseline can't be read, nothing is covered."""
         from sandbox.cli.baseline_look import problems
 
-        old = shelved.profile(self.run)
-        holes = (*profile.holes, *old.holes)
-        behaviours = tuple(sorted((*profile.behaviours, *old.behaviours), key=lambda one: (one.key, one.facts)))
-        whole = Profile(self.run, VERSION, behaviours, holes)
-        state = State(self.invocation.workspace, self.run, whole, checksums, "", holes)
-        env = self.invocation.host.env
-        stores = open_stores(self.invocation.workspace, env, {one.key.package for one in behaviours})
-        found = problems(state, stores)
+        whole = joined(profile, shelved)
+        holes = (*profile.holes, *shelved.profile().holes, *self._holes)
+        if self._invocation.plan.alone:
+            holes = (*holes, "nothing was recorded")
+        state = State(self._invocation.workspace, self._run, whole, self._checksums, holes=holes)
+        try:
+            stores = open_stores(self._tree, self._env, {one.key.package for one in whole.behaviours})
+            found = problems(state, stores)
+        except BaselineError as error:
+            found = [error.message]
         for line in found[:_MOST_TOLD]:
             sys.stderr.write(f"error: {render_untrusted(line, 300)}\n")
         if found:
@@ -159,12 +181,9 @@ class Judging:
         return bool(found)
 
 
-def compare(profile: Profile, workspace: str, checksums: Checksums, env: Mapping[str, str]) -> baselines.Drift:
-    """The comparison with baselines alone. Without a baseline of one's own no file is read for it."""
-    stores = Stores()
-    if any(folder is not None and exists(folder) for folder in (tree_folder(workspace), user_folder(env))):
-        stores = open_stores(workspace, env, {one.key.package for one in profile.behaviours})
-    return baselines.drift(profile, checksums, stores)
+def _same(finding: Finding) -> tuple[str, str, str, str]:
+    """What makes two findings of a fresh unit the same one, whichever run they are from."""
+    return finding.code, finding.package, finding.version, finding.subject
 
 
 def _placed(findings: Iterable[Finding], starts: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
@@ -172,17 +191,3 @@ def _placed(findings: Iterable[Finding], starts: Mapping[str, Mapping[str, Any]]
     for finding in findings:
         folder = starts.get(finding.unit, {}).get("manifest_dir")
         yield replace(finding, manifest_dir=folder) if isinstance(folder, str) else finding
-
-
-def _may_be_settled(finding: Finding) -> bool:
-    """Whether accepting a behaviour can make a finding go away."""
-    return finding.code.startswith(_AGAIN) and not at_least(finding.severity, "high")
-
-
-def _key_of(finding: Finding, shelved: Shelved) -> str:
-    """The ledger's key of the fresh unit that a finding is about."""
-    for key, found in shelved.behaviours.items():
-        for one in found:
-            if one.unit == finding.unit and (one.key.package, one.key.version) == (finding.package, finding.version):
-                return key
-    return ""

@@ -24,7 +24,7 @@ from sandbox.judge.model import Completeness, Finding, RunResult, at_least, deci
 from sandbox.report import place, terminal
 from sandbox.report.write import Destination, write_all
 from sandbox.run.clock import Clock
-from sandbox.run.finish import Fresh, Late, fresh_units, make_violators_stale, was_about_to_run
+from sandbox.run.finish import Fresh, Late, fresh_units, make_violators_stale, may_be_settled, was_about_to_run
 from sandbox.run.invocation import Invocation
 from sandbox.run.ledger import OpenLedger, unit_of
 from sandbox.run.messages import MessageLines
@@ -227,7 +227,7 @@ class LiveRun:
             (fresh.unknown, "fresh units have no entry in the ledger; build again"),
             (fresh.unsealed, "fresh units have outputs that could not be sealed"),
         )
-        told = tuple(f"{count} {words}" for count, words in holes if count)
+        told = (*judged.holes, *(f"{count} {words}" for count, words in holes if count))
         if words := ending.by_others():
             told = (words, *told)
         complete = replace(complete, reasons=(*plan.missing, *complete.reasons, *told))
@@ -260,25 +260,33 @@ class LiveRun:
         """What the behaviours of this run's units come to, and the fresh units' findings as they are to be told now."""
         # A compiler that is asked for its version runs nobody's code.
         built = set(self._recorder.roles) - {"cargo", "probe"}
-        drifted = any(finding.code.startswith("CS03") for finding in fresh.findings)
-        if not built and not drifted and not self._settings.locked_baseline:
+        locked = self._settings.locked_baseline
+        if not built and not locked and not any(map(may_be_settled, fresh.findings)):
             return Late(fresh=fresh.findings)
         from sandbox.run.judgement import Judging
 
-        judging = Judging(self._invocation, self._recorder, self._ledger.ledger, self._writer.id)
-        return judging.judge(complete, fresh, self._settings.locked_baseline)
+        tree = None if self._settings.untrusted else self._invocation.workspace
+        judging = Judging(self._invocation, self._recorder, self._ledger.ledger, self._writer.id, tree)
+        return judging.judge(complete, fresh, locked)
 
     def _allowed(
         self, findings: tuple[Finding, ...], seen: Collection[str] = ()
     ) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-        """What of the findings counts, and what policy allows."""
+        """What of the findings counts, and what policy or an accepted baseline allows."""
         project = self._invocation.project
-        if project is None or not project.allowances:
-            return findings, ()
-        from sandbox.policy.apply import apply
+        waived: tuple[Finding, ...] = ()
+        if project is not None and project.allowances:
+            from sandbox.policy.apply import apply
 
-        applied = apply(findings, project, date.today(), self._invocation.facts, seen)
-        return applied.findings, tuple(one.shown for one in applied.waived)
+            applied = apply(findings, project, date.today(), self._invocation.facts, seen)
+            findings, waived = applied.findings, tuple(one.shown for one in applied.waived)
+        if findings:
+            from sandbox.run.accepted import accepted
+
+            tree = None if self._settings.untrusted else self._invocation.workspace
+            findings, more = accepted(findings, self._invocation.facts, tree, self._invocation.host.env)
+            waived += more
+        return findings, waived
 
     def _landlock(self) -> str:
         plan, runtime = self._invocation.plan, self._invocation.host.runtime

@@ -103,3 +103,60 @@ def test_learning_builds_anew_each_time_and_accepts_only_with_a_reason(lab: Lab)
     assert {one.seen for unit in entry.units for one in unit.facts} == {2}
     assert sandboxed(project, "build").code == 0
     assert sandboxed(project, "baseline", "verify").code == 0
+
+
+def test_a_build_under_a_locked_baseline_fails_until_all_of_it_is_accepted(lab: Lab) -> None:
+    project = lab.project(TREE)
+    locked = ("--locked-baseline",)
+    missing = sandboxed(project, "build", options=locked)
+    assert missing.code == 123 and "low 0.1.0: no baseline" in missing.stderr, missing.shown
+    assert missing.run.result["exit_code"] == 123
+    assert sandboxed(project, "baseline", "init").code == 0
+    assert sandboxed(project, "build", options=locked).code == 0, "what is fresh is known as well"
+    project.write({"low/build.rs": LOUD})
+    new = sandboxed(project, "build", options=locked)
+    assert new.code == 123 and "1 facts are not in the baseline" in new.stderr, new.shown
+
+
+@core
+def test_what_was_accepted_is_no_drift_any_more_though_nothing_is_built_again(lab: Lab) -> None:
+    project = lab.project(TREE)
+    assert sandboxed(project, "build").code == 0
+    assert sandboxed(project, "baseline", "init").code == 0
+    project.write({"low/build.rs": LOUD})
+    drifted = sandboxed(project, "build")
+    assert [one["package"] for one in drifted.run.findings("CS0301")] == ["low"], drifted.shown
+    fresh = sandboxed(project, "build")
+    assert fresh.run.built() == [] and [one["fresh"] for one in fresh.run.findings("CS0301")] == [True], fresh.shown
+    assert sandboxed(project, "baseline", "accept", "low", "--reason", "it asks for the system's name").code == 0
+    after = sandboxed(project, "build")
+    assert after.run.built() == [] and after.run.findings() == [], after.shown
+    assert after.run.result["verdict"] == "clean"
+
+
+@core
+def test_a_baseline_that_cannot_be_read_hides_no_finding_and_makes_the_run_incomplete(lab: Lab) -> None:
+    project = lab.project(TREE)
+    project.write({"cargo-sandbox.baseline/low.toml": "schema = 99\n"})
+    done = sandboxed(project, "build")
+    assert done.run.result["verdict"] == "incomplete", done.shown
+    assert "not all could be judged" in done.stderr and "low.toml" in done.stderr
+    project.write({"low/build.rs": 'fn main() { let _ = std::fs::write("/usr/share/csbench-marker", "x"); }'})
+    caught = sandboxed(project, "build", options=("--on-violation", "report"))
+    assert caught.code == 120 and caught.run.findings("CS0103"), caught.shown
+    assert sandboxed(project, "build", options=("--locked-baseline", "--deny", "never")).code == 123
+
+
+def test_an_untrusted_tree_has_no_say_in_what_is_accepted(lab: Lab) -> None:
+    project = lab.project(TREE)
+    project.write({"low/build.rs": LOUD})
+    assert sandboxed(project, "build").code == 0
+    assert sandboxed(project, "baseline", "init").code == 0
+    # From nothing, so that the units run again.
+    project.remove("target")
+    trusted = sandboxed(project, "build")
+    assert trusted.run.result["no_baseline"] == 0, trusted.shown
+    project.remove("target")
+    untrusted = sandboxed(project, "build", options=("--untrusted",))
+    assert untrusted.run.result["no_baseline"] == 2, untrusted.shown
+    assert sandboxed(project, "build", options=("--untrusted", "--locked-baseline")).code == 123

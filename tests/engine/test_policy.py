@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.cargo.metadata import Facts
-from sandbox.policy import graph_state
 from tests.engine.crates import binary, manifest, scripted
 from tests.harness import Lab, Project, sandboxed
 
@@ -32,19 +30,14 @@ def _with_dependency(script: str = _MARK) -> dict[str, str]:
     }
 
 
-def _facts(project: Project) -> Facts:
-    """The resolved graph that the last build stored."""
-    found = sorted((project.lab.cache / "cargo-sandbox" / "facts").iterdir(), key=lambda path: path.stat().st_mtime_ns)
-    facts = next(
-        facts
-        for path in reversed(found)
-        if (facts := Facts.from_json(path.read_text().partition("\n")[2])) and facts.root == str(project.dir)
-    )
-    return facts
-
-
 def _accept(project: Project) -> Path:
-    return graph_state.accept_facts(project.dir / "cargo-sandbox.baseline", _facts(project), "2026-11-29")
+    done = sandboxed(project, "baseline", "accept" if _graph(project).exists() else "init", "--reason", "as it is")
+    assert done.code == 0, done.shown
+    return _graph(project)
+
+
+def _graph(project: Project) -> Path:
+    return project.dir / "cargo-sandbox.baseline" / "graph.lock"
 
 
 def test_a_build_script_that_is_not_allowed_does_not_run_and_the_build_says_how_to_allow_it(lab: Lab) -> None:

@@ -15,8 +15,10 @@ from sandbox.baseline.state import ledger_folder
 from sandbox.baseline.store import load_all
 from sandbox.behaviour.canonical import unit_json
 from sandbox.behaviour.profile import profile_of
-from sandbox.cli import review
+from sandbox.cargo.metadata import Facts
+from sandbox.cli import graph, review
 from sandbox.cli.main import main
+from sandbox.cli.options import Settings
 from sandbox.cli.place import find
 from sandbox.trace.ledger import Ledger
 from sandbox.trace.store import RunStore
@@ -75,6 +77,8 @@ def ws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     for name, value in (("XDG_STATE_HOME", "state"), ("XDG_DATA_HOME", "data"), ("HOME", ""), ("CARGO_HOME", ".cargo")):
         monkeypatch.setenv(name, str(tmp_path / value))
     monkeypatch.chdir(made.ws)
+    # What cargo says of the graph is for tests/engine: it takes a container.
+    monkeypatch.setattr(graph, "resolved", lambda settings: Facts(str(made.ws), "", (), (), (), ()))
     return made
 
 
@@ -289,7 +293,7 @@ def test_a_reviewer_is_asked_for_each_novelty(
             raise EOFError
         return left.pop(0)
 
-    assert review.interactive(here, state, stores, open_ones, False, ask) == 0
+    assert review.interactive(here, state, stores, open_ones, False, ask, Settings()) == 0
     out = capsys.readouterr().out
     assert "/usr/bin/curl" in out
     if "e" in answers:

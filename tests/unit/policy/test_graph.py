@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.cargo.metadata import BuildScript, Facts, Package
-from sandbox.policy import graph, graph_state
+from sandbox.policy import graph_state
 from sandbox.policy.graph import Graph, Node, compare, graph_of
 from sandbox.policy.model import PolicyError
 
@@ -69,7 +69,7 @@ def test_a_graph_comes_back_as_it_was_saved_and_equal_ones_are_equal_bytes(made:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        path = graph.accept(folder, made, "2026-11-29")
+        path = graph_state.save(Path(folder), made, "2026-11-29")
         assert graph_state.load(Path(folder)) == made
         assert path.read_text() == graph_state.render(tuple(reversed(made)), "2026-11-29")
         assert list(Path(folder).iterdir()) == [path]
@@ -99,7 +99,7 @@ def test_a_broken_file_is_not_taken_for_none(tmp_path: Path, text: str) -> None:
 def test_a_file_that_lies_outside_the_tree_is_refused(tmp_path: Path) -> None:
     root = tmp_path / "ws"
     root.mkdir()
-    graph.accept(tmp_path / "elsewhere", ())
+    graph_state.save(tmp_path / "elsewhere", ())
     (root / "cargo-sandbox.baseline").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(PolicyError, match="out of the tree"):
         graph_state.load(root / "cargo-sandbox.baseline", root)
