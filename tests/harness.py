@@ -216,15 +216,17 @@ class Run:
         return [f"{unit['role']} {unit.get('package')}" for unit in self.units() if unit["role"] in BUILDERS]
 
     def findings(self, code: str | None = None) -> list[dict[str, Any]]:
-        """Findings of acts and of the graph, or all of one code, of the result if there is one, else those stored so
-        far. What rules and baselines say besides (CS02xx, CS03xx) has tests of its own.
-        """
+        """Findings of the result if there is one, else those stored so far."""
         found = self.result.get("findings")
         if found is None:
             with RunReader(self.path) as run:
                 found = list(run.findings())
-        later = ("CS02", "CS03")
-        return [one for one in found if (one["code"] == code if code else not one["code"].startswith(later))]
+        return [entry for entry in found if code is None or entry["code"] == code]
+
+    def acts(self) -> list[dict[str, Any]]:
+        """The findings of single acts, as they are judged while they happen (CS01xx). For what *was* found; that
+        nothing was is a matter of `findings`."""
+        return [entry for entry in self.findings() if entry["code"].startswith("CS01")]
 
     def output(self) -> bytes:
         with RunReader(self.path) as run:

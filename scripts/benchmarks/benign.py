@@ -98,7 +98,7 @@ def _build(lab: Any, name: str) -> Outcome:
                 break
             alarms += [f"{step} build: {text}" for text in staging.shown(staging.alarms(done.run, group))]
             lower += staging.shown(staging.unexplained(done.run, group))
-            needed |= {str(one["package"]) for one in staging.findings(done.run) if staging.excused(one, group)}
+            needed |= {str(one["package"]) for one in done.run.findings() if staging.excused(one, group)}
             if step == "first":
                 units = done.run.units("rustc")
                 built = sorted({f"{unit.get('package')} {unit.get('version')}" for unit in units})

@@ -180,6 +180,10 @@ class Attack:
         """Codes of the findings, of one package if asked for."""
         return {found["code"] for found in self.run.findings() if package in (None, found["package"])}
 
+    def acts(self, package: str | None = None) -> set[str]:
+        """Codes of the findings of single acts (`Run.acts`), without what rules say of the same."""
+        return {found["code"] for found in self.run.acts() if package in (None, found["package"])}
+
 
 @dataclass(frozen=True)
 class Arena:

@@ -19,10 +19,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from sandbox.behaviour.profile import profile_of
 from sandbox.judge.model import at_least
-from sandbox.judge.rules import judge
-from sandbox.trace.reader import RunReader
 from tests.attack.arena import build
 from tests.harness import Done, Lab, Project, guard_binary
 
@@ -136,7 +133,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Staged:
-    """One build, with the findings that a run has and those of the rules over its stored record."""
+    """One build and what its run says."""
 
     done: Done
 
@@ -150,12 +147,7 @@ class Staged:
 
     @cached_property
     def findings(self) -> list[dict[str, Any]]:
-        stored = self.done.run.findings()
-        known = {(found["code"], found["unit"]) for found in stored}
-        with RunReader(self.done.run.path) as reader:
-            profile = profile_of(reader)
-        judged = judge(profile, {unit["unit"]: unit for unit in self.units})
-        return stored + [found.to_json() for found in judged if (found.code, found.unit) not in known]
+        return self.done.run.findings()
 
     @property
     def findings_total(self) -> int:

@@ -48,7 +48,7 @@ def test_every_way_out_is_refused_and_recorded_with_its_address_and_crate(arena:
     assert found.macro["macro-tcp"] == "ENETUNREACH"
     event = found.select(kind="connect", addr="203.0.113.1")[0]
     assert (event["outcome"], event["unit"]) == ("denied", found.macro_unit)
-    assert {"CS0102"} == found.codes("csbench-script") == found.codes("csbench-consumer")
+    assert {"CS0102"} == found.acts("csbench-script") == found.acts("csbench-consumer")
 
 
 def test_a_peer_is_seen_behind_others_and_with_an_address_that_lacks_a_family(arena: Arena) -> None:

@@ -202,7 +202,7 @@ def test_a_second_fresh_build_gives_the_same_verdict_until_the_unit_is_fixed(off
     with_acts(offender, "web\ttcp\t192.0.2.1:80", f"key\tread\t{offender.home}/.ssh/id_ed25519")
     first = run(offender)
     assert first.done.code == 120 and first.run.result["verdict"] == "violation", first.done.shown
-    assert {code for code, _, _ in summary(first)} == {"CS0101", "CS0102"}
+    assert {entry["code"] for entry in first.run.acts()} == {"CS0101", "CS0102"}
     second = run(offender)
     assert (second.done.code, second.run.result["verdict"]) == (120, "violation"), second.done.shown
     assert summary(second) == summary(first)

@@ -162,21 +162,15 @@ def excused(finding: Mapping[str, Any], group: Group) -> bool:
     return finding["code"] == "CS0230" or finding["subject"] == crate.network
 
 
-def findings(run: Run) -> list[dict[str, Any]]:
-    """All that the result holds: acts, rules and drift. `Run.findings` leaves out what rules and baselines say."""
-    found: list[dict[str, Any]] = run.result["findings"]
-    return found
-
-
 def alarms(run: Run, group: Group) -> list[dict[str, Any]]:
     """False alarms: findings of severity high or above that are not excused."""
-    return [one for one in findings(run) if at_least(str(one["severity"]), "high") and not excused(one, group)]
+    return [one for one in run.findings() if at_least(str(one["severity"]), "high") and not excused(one, group)]
 
 
 def unexplained(run: Run, group: Group) -> list[dict[str, Any]]:
     """Findings of any severity without a reason in explained.toml."""
     return [
-        one for one in findings(run) if (one["package"], one["code"]) not in explained() and not excused(one, group)
+        one for one in run.findings() if (one["package"], one["code"]) not in explained() and not excused(one, group)
     ]
 
 

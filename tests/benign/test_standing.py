@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.benign.staging import Stage, alarms, check, explained, findings, groups, missing, shown, unexplained
+from tests.benign.staging import Stage, alarms, check, explained, groups, missing, shown, unexplained
 from tests.engines import core
 from tests.harness import Done, Lab, Project, sandboxed
 
@@ -56,7 +56,7 @@ def test_a_first_build_is_without_an_alarm(first: Built) -> None:
 
 
 def test_each_reason_in_the_list_is_still_needed(first: Built) -> None:
-    found = {(one["package"], one["code"]) for one in findings(first.done.run)}
+    found = {(one["package"], one["code"]) for one in first.done.run.findings()}
     compiled = {unit.get("package") for unit in first.done.units("rustc")}
     assert {key for key in explained() if key[0] in compiled} - found == set()
 
@@ -72,4 +72,4 @@ def test_with_the_variables_of_a_ci_the_same_crates_do_nothing_that_was_not_acce
     (written,) = in_ci.project.build_dir.glob("**/built.rs")
     assert 'CI_PLATFORM: Option<&str> = Some("' in written.read_text(), "the variables did not reach the build scripts"
     assert_quiet(in_ci.done)
-    assert [one for one in findings(in_ci.done.run) if one["code"] in DRIFT] == []
+    assert [one for one in in_ci.done.run.findings() if one["code"] in DRIFT] == []

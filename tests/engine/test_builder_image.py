@@ -140,7 +140,7 @@ def test_the_guard_stops_and_records_an_attack_in_it(lab: Lab, builder: str) -> 
     project = lab.project(scripted(f"fn main() {{ {reads} {connects} }}"))
     done = sandboxed(project, "build", options=["--image", "builder", "--on-violation", "report"])
     assert done.code == 120, done.shown
-    assert {finding["code"] for finding in done.run.findings()} == {"CS0101", "CS0102"}
+    assert {finding["code"] for finding in done.run.acts()} == {"CS0101", "CS0102"}
 
 
 def test_it_has_what_build_scripts_ask_for_whatever_number_the_user_has(builder: str) -> None:

@@ -137,7 +137,7 @@ def test_an_attack_in_an_image_is_stopped_and_found(lab: Lab, image: str) -> Non
     project = lab.project(scripted(f"fn main() {{ {reads} {connects} }}"))
     done = sandboxed(project, "build", options=["--image", image, "--on-violation", "report"])
     assert done.code == 120, done.shown
-    assert {finding["code"] for finding in done.run.findings()} == {"CS0101", "CS0102"}
+    assert {finding["code"] for finding in done.run.acts()} == {"CS0101", "CS0102"}
 
 
 def test_an_image_that_is_not_there_or_has_volumes_is_refused(lab: Lab, image: str) -> None:
