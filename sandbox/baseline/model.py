@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from sandbox.behaviour.model import Fact, Key
 from sandbox.behaviour.patterns import VERSION
+from sandbox.cargo import semver
 from sandbox.errors import SandboxError
 
 SCHEMA = 1
@@ -98,24 +98,13 @@ class Baseline:
         return Baseline(self.package, kept, self.normaliser)
 
 
-_SEMVER = re.compile(r"([0-9]{1,20})\.([0-9]{1,20})\.([0-9]{1,20})(?:-([^+]*))?(?:\+(.*))?", re.DOTALL)
-_Part = tuple[int, int, str]
-Precedence = tuple[int, tuple[int, int, int], int, tuple[_Part, ...], str]
+Precedence = tuple[bool, semver.Version, str]
 
 
 def precedence(version: str) -> Precedence:
     """A key that sorts versions as semver does (2.0.0, §11), build metadata last; what is no version comes first."""
-    found = _SEMVER.fullmatch(version)
-    if found is None:
-        return 0, (0, 0, 0), 0, (), version
-    numbers = int(found[1]), int(found[2]), int(found[3])
-    pre: tuple[_Part, ...] = ()
-    if found[4] is not None:
-        pre = tuple(
-            (0, int(part), "") if part.isascii() and part.isdigit() and len(part) < 100 else (1, 0, part)
-            for part in found[4].split(".")
-        )
-    return 1, numbers, int(found[4] is None), pre, found[5] or ""
+    known, parsed, text = semver.key(version)
+    return known, parsed, text.partition("+")[2] if known else text
 
 
 def in_order(versions: tuple[VersionEntry, ...]) -> tuple[VersionEntry, ...]:

@@ -135,7 +135,7 @@ def _image(text: str) -> str:
 
 
 def _script(text: str) -> str:
-    from sandbox.policy.semver import SCRIPT_HINT, is_script_name
+    from sandbox.cargo.semver import SCRIPT_HINT, is_script_name
 
     if not is_script_name(text):
         raise UsageError(f"{text!r} names no package", hint=SCRIPT_HINT)

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, NamedTuple
 
+from sandbox.cargo import semver
 from sandbox.cargo.metadata import Facts, Package
 from sandbox.judge.catalogue import CATALOGUE
 from sandbox.judge.model import Finding
 from sandbox.plan.secrets import is_within
-from sandbox.policy import semver
 from sandbox.policy.model import Allowance, ProjectPolicy
 
 # What a finding without a fact is about. Others than these take a `rule` to be allowed.

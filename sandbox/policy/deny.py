@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 
 from sandbox.cargo.metadata import Facts
+from sandbox.cargo.semver import script_allowed
 from sandbox.judge.catalogue import CATALOGUE
 from sandbox.judge.model import Finding
-from sandbox.policy.semver import script_allowed
 
 
 def denied(facts: Facts, allowed: tuple[str, ...]) -> tuple[Finding, ...]:

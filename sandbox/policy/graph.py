@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from sandbox.cargo import semver
 from sandbox.cargo.metadata import Facts, Package
 from sandbox.judge.catalogue import CATALOGUE
 from sandbox.judge.model import Finding, Severity
-from sandbox.policy import semver
 
 
 class Node(NamedTuple):

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from sandbox.cargo import semver
 from sandbox.cargo.files import Unreadable, parse_toml
 from sandbox.cli.options import OPTIONS, Option
 from sandbox.errors import UsageError
-from sandbox.policy import semver
 from sandbox.policy.model import Allowance, Layer, PolicyError
 
 MAX_ALLOWANCES = 1000

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.policy.semver import is_patch, is_requirement, key, matches, parse
+from sandbox.cargo.semver import is_patch, is_requirement, key, matches, parse
 
 CASES = """
 1.2.3    1.2.3 1.9.9            | 1.2.2 2.0.0 2.0.0-rc.1
