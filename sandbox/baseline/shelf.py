@@ -6,8 +6,9 @@ here is lost with words: a unit that is not on the shelf has no behaviour, never
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -37,13 +38,10 @@ class Shelved:
     runs: Mapping[str, str] = field(default_factory=dict)
     missing: frozenset[str] = frozenset()
 
-    def profile(self, run: str = "shelf") -> Profile:
-        """All of them as one profile."""
-        found = sorted(
-            (one for units in self.behaviours.values() for one in units), key=lambda one: (one.key, one.facts, one.unit)
-        )
-        holes = (f"{len(self.missing)} fresh units have no behaviour on record",) if self.missing else ()
-        return Profile(run, VERSION, tuple(found), holes)
+    @property
+    def holes(self) -> tuple[str, ...]:
+        """In words, what is missing."""
+        return (f"{len(self.missing)} fresh units have no behaviour on record",) if self.missing else ()
 
 
 FRESH = "fresh:"
@@ -90,16 +88,8 @@ class BehaviourShelf:
         if not lines:
             return
         try:
-            dir_fd = files.open_dir(self.folder)
-            try:
-                lock_fd = locks.open_lock(_LOCK, dir_fd)
-                try:
-                    locks.lock(lock_fd)
-                    self._append(b"".join(lines), dir_fd)
-                finally:
-                    os.close(lock_fd)
-            finally:
-                os.close(dir_fd)
+            with self._locked() as dir_fd:
+                self._append(b"".join(lines), dir_fd)
         except OSError as error:
             self.failed = self.failed or f"behaviours can't be kept: {error.strerror}"
 
@@ -120,22 +110,28 @@ class BehaviourShelf:
         """Drop what no current key needs, if the shelf holds more than twice as much. Never raises."""
         wanted = set(current_keys)
         try:
-            dir_fd = files.open_dir(self.folder)
-            try:
-                lock_fd = locks.open_lock(_LOCK, dir_fd)
-                try:
-                    locks.lock(lock_fd)
-                    lines = _lines(files.read_small(FILE, dir_fd, SHELF_MAX) or b"")
-                    if len(lines) <= max(2 * len(wanted), _COMPACT_MIN):
-                        return
-                    kept = {key: value for key, value in _by_key(lines).items() if key in wanted}
-                    files.write_atomic(FILE, b"".join(map(files.dump, kept.values())), dir_fd)
-                finally:
-                    os.close(lock_fd)
-            finally:
-                os.close(dir_fd)
+            with self._locked() as dir_fd:
+                lines = _lines(files.read_small(FILE, dir_fd, SHELF_MAX) or b"")
+                if len(lines) <= max(2 * len(wanted), _COMPACT_MIN):
+                    return
+                kept = {key: value for key, value in _by_key(lines).items() if key in wanted}
+                files.write_atomic(FILE, b"".join(map(files.dump, kept.values())), dir_fd)
         except OSError as error:
             self.failed = self.failed or f"the shelf can't be compacted: {error.strerror}"
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[int]:
+        """The folder, which no other process changes meanwhile. Raises OSError."""
+        dir_fd = files.open_dir(self.folder)
+        try:
+            lock_fd = locks.open_lock(_LOCK, dir_fd)
+            try:
+                locks.lock(lock_fd)
+                yield dir_fd
+            finally:
+                os.close(lock_fd)
+        finally:
+            os.close(dir_fd)
 
     def _append(self, data: bytes, dir_fd: int) -> None:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC

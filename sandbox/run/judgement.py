@@ -165,7 +165,7 @@ class Judging:
         from sandbox.cli.baseline_look import problems
 
         whole = joined(profile, shelved)
-        holes = (*profile.holes, *shelved.profile().holes, *self._holes)
+        holes = (*profile.holes, *shelved.holes, *self._holes)
         if self._invocation.plan.alone:
             holes = (*holes, "nothing was recorded")
         state = State(self._invocation.workspace, self._run, whole, self._checksums, holes=holes)

@@ -31,14 +31,14 @@ def test_the_latest_word_on_each_key_is_read_back(tmp_path: Path) -> None:
     assert found.behaviours == {"k1": (OTHER,), "k2": (OTHER,)}
     assert found.runs == {"k1": "r2", "k2": "r1"}
     assert found.missing == {"k3"}
-    assert found.profile().holes == ("1 fresh units have no behaviour on record",)
+    assert found.holes == ("1 fresh units have no behaviour on record",)
 
 
 def test_only_current_keys_are_given(tmp_path: Path) -> None:
     shelf = BehaviourShelf(tmp_path)
     put(shelf, "r1", k1=RING, k2=OTHER)
     found = shelf.read(["k2"])
-    assert (set(found.behaviours), found.missing, found.profile().holes) == ({"k2"}, frozenset(), ())
+    assert (set(found.behaviours), found.missing, found.holes) == ({"k2"}, frozenset(), ())
 
 
 @pytest.mark.parametrize("cut", range(1, 60, 7))
