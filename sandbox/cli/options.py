@@ -222,7 +222,13 @@ OPTIONS: tuple[Option, ...] = (
         "a set of settings to begin with: default, strict, farm, forensic [default]",
         _choice("default", "strict", "farm", "forensic"),
     ),
-    Option("--untrusted", "untrusted", "", "the project's own cargo-sandbox.toml may only tighten", _switch),
+    Option(
+        "--untrusted",
+        "untrusted",
+        "",
+        "the project's cargo-sandbox.toml may only tighten, its baseline has no say",
+        _switch,
+    ),
     Option(
         "--deny-build-scripts",
         "deny_build_scripts",

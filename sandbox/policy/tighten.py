@@ -52,6 +52,7 @@ _ORDERS: dict[str, Callable[[Any], float]] = {
     "on_violation": lambda value: ("report", "kill").index(value),
     "seccomp": lambda value: ("standard", "strict").index(value),
     "require_complete": bool,
+    "locked_baseline": bool,
     "strict": bool,
     "deny_build_scripts": bool,
     "time_limit_s": _ceiling(lambda: Limits().wall_s),

@@ -131,7 +131,8 @@ def before_it_runs(
     invocation: Invocation, settings: Settings, engine: Engine, reports: Sequence[Destination]
 ) -> tuple[Finding, ...] | int:
     """What the resolved graph alone shows: findings for the run, or the exit code of a build that may not start."""
-    graph = policy_files.graph_file(invocation.workspace)
+    # What an untrusted tree says was accepted was accepted by nobody.
+    graph = "" if settings.untrusted else policy_files.graph_file(invocation.workspace)
     if not settings.deny_build_scripts and not graph:
         return ()
     from sandbox.run.early import look

@@ -97,6 +97,8 @@ def test_a_package_that_is_new_with_a_build_script_is_told_before_that_script_ru
     assert done.code == 101, done.shown
     assert done.stderr.index("[CS0401]: package dep 0.1.0 is new in the graph") < done.stderr.index("has run")
     assert [one["package"] for one in done.run.findings("CS0401")] == ["dep"]
+    untrusted = sandboxed(project, "build", options=("--untrusted",))
+    assert untrusted.run.findings("CS0401") == [], "what an untrusted tree accepted was accepted by nobody"
     _accept(project)
     assert not sandboxed(project, "build").run.findings("CS0401")
 
