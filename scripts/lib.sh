@@ -49,6 +49,15 @@ need() {
     cc -x c -o /dev/null -include stdio.h - 2>/dev/null <<<'int main(void) { return 0; }' || apt_install gcc libc6-dev
 }
 
+# need_libraries PKG_CONFIG_NAME=PACKAGE...: what real crates link with.
+need_libraries() {
+    local pair missing=()
+    for pair in "$@"; do
+        pkg-config --exists "${pair%%=*}" || missing+=("${pair#*=}")
+    done
+    [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
+}
+
 # want PACKAGE...: installs what the distribution has; its tests say that they did not run where it has not.
 want() {
     local name
