@@ -8,6 +8,7 @@ from typing import Any
 
 from sandbox.errors import SetupError
 from sandbox.plan.model import Plan
+from sandbox.trace import unjudged
 from sandbox.trace.ledger import Entry, Ledger, SealBreak
 
 
@@ -23,9 +24,10 @@ class OpenLedger:
 def prepare_ledger(state_dir: str, plan: Plan, guard: str) -> OpenLedger:
     """Open and lock the ledger, and make everything stale that must not be believed.
 
-    A build dir that isn't the ledger's, or was filled under another guard or image, is emptied; a unit without an
-    entry, or with an output that changed behind our back, runs again. Where nothing is recorded no unit has an entry,
-    nothing that is said rests on one being fresh, and cargo may call fresh what it likes. Raises SetupError when the
+    A build dir that isn't the ledger's, or was filled under another guard or image, is emptied. A unit without an
+    entry, one of a run that was not judged to its end, or one with an output that changed behind our back runs again.
+    Where nothing is recorded no unit has an entry, nothing that is said rests on one being fresh, and cargo may call
+    fresh what it likes. Raises SetupError when the
     state or build dir can't be used.
     """
     build_dir = plan.build_dir
@@ -38,6 +40,10 @@ def prepare_ledger(state_dir: str, plan: Plan, guard: str) -> OpenLedger:
         opened = OpenLedger(ledger)
         if not ledger.trusted:
             ledger.renew(_blocking)
+        for run in unjudged.abandoned(ledger.folder):
+            for key in [entry.key for entry in ledger.entries.values() if entry.run == run]:
+                ledger.make_stale(key)
+            unjudged.forget(ledger.folder, run)
         for path in () if plan.alone else ledger.unknown_fingerprints():
             ledger.make_stale(path)
         opened.touched = ledger.check(guard)

@@ -37,6 +37,7 @@ from sandbox.trace.store import RunStore
 
 if TYPE_CHECKING:
     from sandbox.behaviour.profile import Profiler
+    from sandbox.trace.unjudged import Mark
 
 
 class LiveRun:
@@ -72,6 +73,7 @@ class LiveRun:
         self._recorder = Recorder(self._writer, self._judge, ledger.ledger, kill_at, self._stop_for, self._profiler)
         self._standing = tier_of(engine, invocation.host.env, invocation.host.runtime)
         self._pump: Pump | None = None
+        self._unjudged: Mark | None = None
         self._built = False
         self._message = MessageLines(self._writer.message)
         self._clock = Clock()
@@ -131,8 +133,14 @@ class LiveRun:
         return self._result(ending)
 
     def _profiler(self) -> Profiler:
+        """Called when the first unit starts: from here on there is something to be judged."""
         from sandbox.behaviour.profile import Profiler
+        from sandbox.trace.unjudged import Mark
 
+        try:
+            self._unjudged = Mark(self._ledger.ledger.folder, self._writer.id)
+        except OSError as error:
+            self._recorder.hole(f"the ledger could not be marked: {error.strerror}")
         return Profiler(self._invocation.plan.to_json(), str(self._header.get("workspace", "")))
 
     def _sinks(self) -> Sinks:
@@ -222,6 +230,9 @@ class LiveRun:
         owned = [(key, f) for key, units in ran.items() for f in acts if f.unit in units and id(f) in open_ones]
         owned += [(f.unit.removeprefix("fresh:"), f) for f in findings if f.unit.startswith("fresh:")]
         make_violators_stale(self._ledger.ledger, owned)
+        if self._unjudged is not None and self._ledger.ledger.failed is None:
+            with contextlib.suppress(OSError):
+                self._unjudged.remove()
         self._ledger.ledger.release()
         holes = (
             (fresh.unknown, "fresh units have no entry in the ledger; build again"),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import pytest
 
 from tests.attack.arena import Arena, Attack, actor_script, actor_source, acts_file, application, build, workspace
 from tests.engines import core
-from tests.harness import Lab, Project, guard_binary
+from tests.harness import Lab, Project, guard_binary, processes, start, wait_for
 
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
 
@@ -296,3 +299,40 @@ def test_a_write_that_the_record_misses_is_seen_on_disk_and_makes_the_run_incomp
     assert [reason for reason in missed.run.result["completeness"]["reasons"] if "libcsbench_planted.rlib" in reason]
     weak.project.remove(str(deps(weak) / "libcsbench_planted.rlib"))
     assert weak.attack().run.result["verdict"] == "clean"
+
+
+@core
+def test_a_run_that_is_killed_before_it_was_judged_launders_nothing(lab: Lab) -> None:
+    """Rules speak at a run's end. A script that has ended by then would be fresh in the next build, and unsuspected."""
+
+    def manifest(name: str, more: str = "") -> str:
+        return f'[package]\nname = "{name}"\nversion = "0.1.0"\nedition = "2021"\n\n[build-dependencies]\n{more}'
+
+    marker = f"600.{secrets.randbelow(10**9):09}"
+    project = lab.project(
+        {
+            "Cargo.toml": manifest("csbench-app", 'csbench-first = { path = "first" }\n[workspace]\n'),
+            "src/lib.rs": "",
+            "build.rs": f'fn main() {{ std::process::Command::new("sleep").arg("{marker}").status().unwrap(); }}',
+            "first/Cargo.toml": manifest("csbench-first"),
+            "first/src/lib.rs": "",
+            # Cargo hands it to the compile of that crate, where nothing of that name lies.
+            "first/build.rs": 'fn main() { println!("cargo::rustc-env=GCONV_PATH=/csbench/none"); }',
+        }
+    )
+    running = start(project, "build", "-j1", options=REPORT)
+    wait_for(lambda: processes(marker), what="the second build script")
+    wait_for(lambda: "csbench-first" in _ledger_text(project), what="the first one in the ledger")
+    os.kill(running.pid, signal.SIGKILL)
+    running.wait(30)
+    assert not project.run().findings("CS0248"), "nobody had judged it"
+    project.write({"build.rs": "fn main() {}"})
+    again = build(project, guard_binary(), "build", options=REPORT)
+    assert [one["package"] for one in again.run.findings("CS0248")] == ["csbench-first"], again.shown
+    assert "script csbench-first" in again.run.built()
+    assert not list((project.state / "cargo-sandbox/ledger").glob("*/unjudged.*"))
+
+
+def _ledger_text(project: Project) -> str:
+    found = (project.state / "cargo-sandbox/ledger").glob("*/units.jsonl")
+    return "".join(path.read_text() for path in found)
