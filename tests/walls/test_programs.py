@@ -44,7 +44,8 @@ def test_a_program_changes_no_setting_of_the_machine_and_fills_no_memory(
     project = lab.project(binary(main=_MAIN))
     options = ("--engine", engine, "--tmp-size", "16M")
     done = build(project, guard_binary(), "run", "-q", options=options)
-    assert done.code == 0 and not any(_told(done.stdout).values()), done.shown
+    assert not any(_told(done.stdout).values()), done.shown
+    assert done.code == 120 and "CS0256" in done.stderr, done.shown
     done = build(project, breakable_guard, "run", "-q", removed=("proc", "user"), options=options)
     settings = {path for path, through in _told(done.stdout).items() if through}
     by_root = {path for path in _told(done.stdout) if path.startswith("/proc/sys")}
