@@ -42,17 +42,22 @@ def ordinary(folder: Path, shown: Iterable[Path], groups: Iterable[int] = ()) ->
     """An unprivileged user, with supplementary `groups`, whom root becomes for one command. Nothing of the system is
     changed for it, so nothing has to be taken back.
 
-    The command runs in a mount namespace of its own. There the user has an account (its files lie in `folder`), and
-    what is `shown` can be reached though it may lie in root's own home: each closed folder on the way is an empty one
+    The command runs in a mount namespace of its own. There the user has an account (its files lie in `folder`) and
+    further ids for user namespaces (subuid(5)), and what is `shown` can be reached though it may lie in root's own home: each closed folder on the way is an empty one
     with just those trees in it, at their usual paths.
     """
     accounts = {
         "passwd": f"{_NAME}:x:{ORDINARY}:{ORDINARY}::/home/{_NAME}:/bin/sh\n",
         "group": f"{_NAME}:x:{ORDINARY}:\n",
+        "subuid": f"{_NAME}:300000:65536\n",
+        "subgid": f"{_NAME}:300000:65536\n",
     }
     script = ["set -e", "mount -t tmpfs -o mode=755 staging /mnt"]
     for name, line in accounts.items():
-        others = [entry for entry in Path("/etc", name).read_text().splitlines(True) if not entry.startswith(_NAME)]
+        place = Path("/etc", name)
+        if not place.exists():
+            continue
+        others = [entry for entry in place.read_text().splitlines(True) if not entry.startswith(_NAME)]
         (folder / name).write_text("".join(others) + line)
         script.append(f"mount --bind '{folder / name}' /etc/{name}")
     for top, paths in _closed(shown).items():
