@@ -43,8 +43,8 @@ def ordinary(folder: Path, shown: Iterable[Path], groups: Iterable[int] = ()) ->
     changed for it, so nothing has to be taken back.
 
     The command runs in a mount namespace of its own. There the user has an account (its files lie in `folder`) and
-    further ids for user namespaces (subuid(5)), and what is `shown` can be reached though it may lie in root's own home: each closed folder on the way is an empty one
-    with just those trees in it, at their usual paths.
+    further ids for user namespaces (subuid(5)), and what is `shown` can be reached though it may lie in root's own
+    home: each closed folder on the way is an empty one with just those trees in it, at their usual paths.
     """
     accounts = {
         "passwd": f"{_NAME}:x:{ORDINARY}:{ORDINARY}::/home/{_NAME}:/bin/sh\n",
