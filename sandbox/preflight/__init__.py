@@ -1,0 +1,1 @@
+"""Supply-chain checks: what can be said of a workspace before anything of it runs. Nothing here starts a program."""
