@@ -11,9 +11,9 @@ from datetime import date, timedelta
 from sandbox.cargo.files import Unreadable, read_text
 from sandbox.preflight.advisories import gitdir, rustsec
 from sandbox.preflight.advisories.database import MAX_MARKDOWN, Listing
-from sandbox.preflight.advisories.index import Entry
+from sandbox.preflight.advisories.kept import Entry
 
-_NAME = re.compile(r"RUSTSEC-(\d{4})-(\d{4,9})\.md", re.ASCII)
+_NAME = re.compile(r"RUSTSEC-\d{4}-\d{4,9}\.md", re.ASCII)
 _NEWEST = 8
 """So many of the newest advisories are read: ids are given in order, the days on them lie a little apart."""
 
@@ -35,20 +35,22 @@ def dated(listing: Listing, records: Iterable[Entry], today: date) -> tuple[date
 
 
 def _rustsec(listing: Listing) -> list[date]:
-    names: list[tuple[int, int, str]] = []
+    # Ids by year and number; a shorter number is a smaller one.
+    names: list[tuple[str, int, str, str]] = []
     for folders in listing.folders.values():
         for folder in folders:
             try:
-                inside = os.listdir(listing.top / "crates" / folder)
+                inside = os.listdir(f"{listing.top}/crates/{folder}")
             except OSError:
                 continue
-            for name in inside:
-                if found := _NAME.fullmatch(name):
-                    names.append((int(found[1]), int(found[2]), f"crates/{folder}/{name}"))
+            names += [
+                (name[8:12], len(name), name, folder) for name in inside if len(name) >= 20 and name[:8] == "RUSTSEC-"
+            ]
     days = []
-    for _, _, path in heapq.nlargest(_NEWEST, names):
+    newest = heapq.nlargest(_NEWEST, (entry for entry in names if _NAME.fullmatch(entry[2])))
+    for _, _, name, folder in newest:
         try:
-            day = _day(rustsec.parse(read_text(listing.top / path, MAX_MARKDOWN)).date)
+            day = _day(rustsec.parse(read_text(f"{listing.top}/crates/{folder}/{name}", MAX_MARKDOWN)).date)
         except (FileNotFoundError, Unreadable):
             continue
         if day is not None:

@@ -20,7 +20,7 @@ from sandbox.cargo.files import Unreadable
 from sandbox.preflight.advisories.model import name_key
 
 VARIABLE = "CARGO_SANDBOX_ADVISORY_DB"
-MAX_MARKDOWN = 1 << 20
+MAX_MARKDOWN = 256 << 10
 MAX_JSON = 8 << 20
 """Largest files that are read, in bytes; the largest of RustSec has 16 KiB."""
 

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sandbox.cargo.files import Unreadable, read_text
-from sandbox.preflight.advisories import age, database, index, osv, rustsec
+from sandbox.preflight.advisories import age, database, index, kept, osv, rustsec
 from sandbox.preflight.advisories.model import Advisory, name_key
+
+_MOST = 5000
+"""Most RustSec advisories that are kept."""
 
 
 class Read(NamedTuple):
@@ -29,14 +32,20 @@ def read(place: Path, keys: Set[str], cache: Path | None, today: date) -> Read:
     listing = database.look(place)
     files, odd = database.markdown(listing, sorted(keys))
     faults = [*listing.odd, *odd]
-    found: list[Advisory] = []
+    before = kept.load(listing.top, cache)
+    advisories: dict[str, tuple[kept.State, Advisory]] = {}
     for file in files:
+        known = before.markdown.get(file.path)
         try:
-            found += _markdown(listing.top, file.path)
+            same = known is not None and known[0] == file.state
+            advisories[file.path] = (
+                known if known is not None and same else (file.state, _markdown(listing.top, file.path))
+            )
         except (FileNotFoundError, Unreadable) as error:
             faults.append(f"{file.path}: {error}")
-    records = index.entries(listing, cache)
-    for path, entry in records.items():
+    records = index.entries(listing, before.records)
+    found = [advisory for _, advisory in advisories.values() if advisory.id != rustsec.PLACEHOLDER]
+    for path, (_, entry) in records.items():
         if entry.fault:
             faults.append(f"{path}: {entry.fault}")
         elif not keys.isdisjoint(entry.keys):
@@ -46,17 +55,19 @@ def read(place: Path, keys: Set[str], cache: Path | None, today: date) -> Read:
                 faults.append(f"{path}: {error}")
                 continue
             found += [item for item in record if name_key(item.package) in keys]
-    return Read(place, tuple(found), tuple(faults), age.dated(listing, records.values(), today))
+    after = kept.Kept(records, {**before.markdown, **advisories})
+    if cache is not None and after != before:
+        # Of other lock files' packages something is kept too, unless it got to be far more than a database holds.
+        some = after if len(after.markdown) <= _MOST else kept.Kept(records, advisories)
+        kept.save(listing.top, cache, some)
+    return Read(place, tuple(found), tuple(faults), age.dated(listing, (entry for _, entry in records.values()), today))
 
 
-def _markdown(top: Path, path: str) -> tuple[Advisory, ...]:
-    advisory = rustsec.parse(read_text(top / path, database.MAX_MARKDOWN))
+def _markdown(top: Path, path: str) -> Advisory:
+    advisory = rustsec.parse(read_text(f"{top}/{path}", database.MAX_MARKDOWN))
     _, folder, name = path.split("/")
     if advisory.package != folder:
         raise Unreadable(f"it is about {advisory.package[:80]!r}, by its folder about {folder!r}")
-    if name.startswith(f"{rustsec.PLACEHOLDER}.") or advisory.id == rustsec.PLACEHOLDER:
-        # A draft; rustsec passes it over too.
-        return ()
-    if name != f"{advisory.id}.md":
+    if name != f"{advisory.id}.md" and not name.startswith(f"{rustsec.PLACEHOLDER}."):
         raise Unreadable(f"its id is {advisory.id[:80]!r}, by its name another")
-    return (advisory,)
+    return advisory

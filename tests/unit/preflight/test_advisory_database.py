@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sandbox.preflight.advisories import database, index
-from tests.unit.preflight.advisory_files import CRATES_IO, check, codes, locked, put, put_record
+from sandbox.preflight.advisories import database, index, kept, rustsec
+from sandbox.preflight.advisories.ranges import version_of
+from tests.unit.preflight.advisory_files import CRATES_IO, check, codes, locked, markdown, put, put_record
 
 ID = "RUSTSEC-2099-0001"
 BAD = locked("csbench-bad", "1.2.0")
@@ -204,18 +208,52 @@ def test_a_record_that_is_new_or_gone_is_noticed(tmp_path: Path) -> None:
     assert codes(check(db, BAD, cache=cache)) == ["CS0550"]
 
 
-@pytest.mark.parametrize(
-    "content",
-    ["", "{", "[]", '{"form": 1}', '{"form": 1, "files": {"x": 1}}', '{"form": 1, "files": []}', "[" * 100_000],
-)
-def test_a_broken_index_is_made_anew(tmp_path: Path, content: str) -> None:
+SPOILED = {
+    "cut": lambda text: text[: len(text) // 2],
+    "empty": lambda text: "",
+    "another kind": lambda text: "[]",
+    "nested": lambda text: "[" * 100_000,
+    "of another release": lambda text: text.replace('"form": "1 ', '"form": "0 ').replace("csbench-bad", "csbench-x"),
+    "without records": lambda text: json.dumps({**json.loads(text), "records": []}),
+    "with odd records": lambda text: json.dumps({**json.loads(text), "records": {"x": 1}}),
+    "with odd advisories": lambda text: json.dumps({**json.loads(text), "markdown": {"x": [[1, 2, 3, 4], [1]]}}),
+}
+
+
+@pytest.mark.parametrize("how", SPOILED)
+def test_a_spoiled_cache_is_made_anew(tmp_path: Path, how: str) -> None:
     db, cache = tmp_path / "db", tmp_path / "cache"
+    put(db, ID, "csbench-bad")
     put_record(db, "MAL-2099-1", "csbench-bad", {"introduced": "0"})
-    check(db, BAD, cache=cache)
-    (kept,) = cache.iterdir()
-    kept.write_text(content)
-    assert codes(check(db, BAD, cache=cache)) == ["CS0550"]
-    assert "MAL-2099-1" in kept.read_text()
+    before = check(db, BAD, cache=cache)
+    (path,) = cache.iterdir()
+    whole = path.read_text()
+    path.write_text(SPOILED[how](whole))
+    assert check(db, BAD, cache=cache) == before
+    assert path.read_text() == whole
+
+
+@given(
+    versions=st.lists(st.sampled_from([">= 1.2.0-rc.1", "< 1.0.0", "^2.1", "= 3.0.0", "> 4, < 5"]), max_size=3),
+    title=st.text(),
+)
+def test_what_is_kept_comes_back_as_it_was(versions: list[str], title: str, tmp_path_factory: Any) -> None:
+    top = tmp_path_factory.mktemp("kept")
+    advisory = rustsec.parse(markdown(ID, "csbench-bad", versions=f"patched = {json.dumps(versions)}"))
+    listed = advisory.versions._replace(listed=(version_of("1.0.0-a.1"), version_of("2")))
+    advisory = advisory._replace(versions=listed, title=title, aliases=(title, ""))
+    whole = kept.Kept({"x.json": ((1, 2, 3, 4), kept.Entry(("a",), "2026-01-01"))}, {"x.md": ((1, 2, 3, 4), advisory)})
+    kept.save(top, top, whole)
+    assert kept.load(top, top) == whole
+
+
+def test_an_advisory_is_read_again_once_it_has_changed(tmp_path: Path) -> None:
+    db, cache = tmp_path / "db", tmp_path / "cache"
+    put(db, ID, "csbench-bad")
+    assert codes(check(db, BAD, cache=cache)) == ["CS0551"]
+    assert codes(check(db, BAD, cache=cache)) == ["CS0551"]
+    put(db, ID, "csbench-bad", versions='patched = [">= 1.2.0"]')
+    assert codes(check(db, BAD, cache=cache)) == []
 
 
 def test_a_cache_that_can_not_be_written_does_no_harm(tmp_path: Path) -> None:
