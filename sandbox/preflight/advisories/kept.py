@@ -1,5 +1,5 @@
 """What was read of a database, kept between runs: which packages each OSV record is about (records are named by id, not
-by package), and RustSec's advisories as they were understood.
+by package), and the advisories that were asked for, as they were understood.
 
 It is a help only. What is kept of a file is believed while its inode, size and times are the same; where anything is
 broken or can't be written, files are read again.
@@ -40,7 +40,7 @@ class Kept(NamedTuple):
     """Records and advisories by path, each with the state of its file."""
 
     records: Mapping[str, tuple[State, Entry]]
-    markdown: Mapping[str, tuple[State, Advisory]]
+    advisories: Mapping[str, tuple[State, tuple[Advisory, ...]]]
 
 
 def load(top: Path, cache: Path | None) -> Kept:
@@ -54,7 +54,7 @@ def load(top: Path, cache: Path | None) -> Kept:
             return nothing
         return Kept(
             {path: (_state(state), _entry(entry)) for path, (state, entry) in data["records"].items()},
-            {path: (_state(state), _advisory(item)) for path, (state, item) in data["markdown"].items()},
+            {path: (_state(state), tuple(map(_advisory, some))) for path, (state, some) in data["advisories"].items()},
         )
     except (FileNotFoundError, Unreadable, RecursionError, ValueError, TypeError, LookupError, AttributeError):
         return nothing
@@ -68,7 +68,7 @@ def save(top: Path, cache: Path, kept: Kept) -> None:
         fd, fresh = tempfile.mkstemp(dir=cache, prefix=".advisories-")
         with os.fdopen(fd, "w", encoding="ascii") as out:
             # In one go: writing in pieces would not use the compiled encoder.
-            out.write(json.dumps({"form": _FORM, "records": kept.records, "markdown": kept.markdown}))
+            out.write(json.dumps({"form": _FORM, "records": kept.records, "advisories": kept.advisories}))
         os.replace(fresh, _place(top, cache))
     except OSError:
         if fresh and os.path.exists(fresh):
@@ -86,8 +86,6 @@ def _state(value: Any) -> State:
 
 def _entry(value: Any) -> Entry:
     keys, day, fault = value
-    if not (isinstance(keys, list) and all(isinstance(item, str) for item in (*keys, day, fault))):
-        raise TypeError("not an entry")
     return Entry(tuple(keys), day, fault)
 
 

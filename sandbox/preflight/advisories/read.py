@@ -12,7 +12,7 @@ from sandbox.preflight.advisories import age, database, index, kept, osv, rustse
 from sandbox.preflight.advisories.model import Advisory, name_key
 
 _MOST = 5000
-"""Most RustSec advisories that are kept."""
+"""Most files whose advisories are kept."""
 
 
 class Read(NamedTuple):
@@ -33,34 +33,34 @@ def read(place: Path, keys: Set[str], cache: Path | None, today: date) -> Read:
     files, odd = database.markdown(listing, sorted(keys))
     faults = [*listing.odd, *odd]
     before = kept.load(listing.top, cache)
-    advisories: dict[str, tuple[kept.State, Advisory]] = {}
-    for file in files:
-        known = before.markdown.get(file.path)
-        try:
-            same = known is not None and known[0] == file.state
-            advisories[file.path] = (
-                known if known is not None and same else (file.state, _markdown(listing.top, file.path))
-            )
-        except (FileNotFoundError, Unreadable) as error:
-            faults.append(f"{file.path}: {error}")
     records = index.entries(listing, before.records)
-    found = [advisory for _, advisory in advisories.values() if advisory.id != rustsec.PLACEHOLDER]
     for path, (_, entry) in records.items():
         if entry.fault:
             faults.append(f"{path}: {entry.fault}")
-        elif not keys.isdisjoint(entry.keys):
-            try:
-                record = osv.parse(read_text(listing.top / path, database.MAX_JSON))
-            except (FileNotFoundError, Unreadable) as error:
-                faults.append(f"{path}: {error}")
-                continue
-            found += [item for item in record if name_key(item.package) in keys]
-    after = kept.Kept(records, {**before.markdown, **advisories})
+    files += [file for file in listing.records if not keys.isdisjoint(records[file.path][1].keys)]
+    read_now: dict[str, tuple[kept.State, tuple[Advisory, ...]]] = {}
+    for file in files:
+        known = before.advisories.get(file.path)
+        same = known is not None and known[0] == file.state
+        try:
+            read_now[file.path] = known if known is not None and same else (file.state, _file(listing.top, file.path))
+        except (FileNotFoundError, Unreadable) as error:
+            faults.append(f"{file.path}: {error}")
+    after = kept.Kept(records, {**before.advisories, **read_now})
     if cache is not None and after != before:
         # Of other lock files' packages something is kept too, unless it got to be far more than a database holds.
-        some = after if len(after.markdown) <= _MOST else kept.Kept(records, advisories)
+        some = after if len(after.advisories) <= _MOST else kept.Kept(records, read_now)
         kept.save(listing.top, cache, some)
-    return Read(place, tuple(found), tuple(faults), age.dated(listing, (entry for _, entry in records.values()), today))
+    found = tuple(one for _, some in read_now.values() for one in some if name_key(one.package) in keys)
+    return Read(place, found, tuple(faults), age.dated(listing, (entry for _, entry in records.values()), today))
+
+
+def _file(top: Path, path: str) -> tuple[Advisory, ...]:
+    if path.endswith(".json"):
+        return osv.parse(read_text(f"{top}/{path}", database.MAX_JSON))
+    advisory = _markdown(top, path)
+    # A draft; rustsec passes it over too.
+    return () if advisory.id == rustsec.PLACEHOLDER else (advisory,)
 
 
 def _markdown(top: Path, path: str) -> Advisory:

@@ -216,7 +216,7 @@ SPOILED = {
     "of another release": lambda text: text.replace('"form": "1 ', '"form": "0 ').replace("csbench-bad", "csbench-x"),
     "without records": lambda text: json.dumps({**json.loads(text), "records": []}),
     "with odd records": lambda text: json.dumps({**json.loads(text), "records": {"x": 1}}),
-    "with odd advisories": lambda text: json.dumps({**json.loads(text), "markdown": {"x": [[1, 2, 3, 4], [1]]}}),
+    "with odd advisories": lambda text: json.dumps({**json.loads(text), "advisories": {"x": [[1, 2, 3, 4], [[1]]]}}),
 }
 
 
@@ -242,7 +242,9 @@ def test_what_is_kept_comes_back_as_it_was(versions: list[str], title: str, tmp_
     advisory = rustsec.parse(markdown(ID, "csbench-bad", versions=f"patched = {json.dumps(versions)}"))
     listed = advisory.versions._replace(listed=(version_of("1.0.0-a.1"), version_of("2")))
     advisory = advisory._replace(versions=listed, title=title, aliases=(title, ""))
-    whole = kept.Kept({"x.json": ((1, 2, 3, 4), kept.Entry(("a",), "2026-01-01"))}, {"x.md": ((1, 2, 3, 4), advisory)})
+    whole = kept.Kept(
+        {"x.json": ((1, 2, 3, 4), kept.Entry(("a",), "2026-01-01"))}, {"x.md": ((1, 2, 3, 4), (advisory, advisory))}
+    )
     kept.save(top, top, whole)
     assert kept.load(top, top) == whole
 
