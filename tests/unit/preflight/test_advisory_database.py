@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.preflight.advisories import database, index, kept, rustsec
@@ -233,6 +233,7 @@ def test_a_spoiled_cache_is_made_anew(tmp_path: Path, how: str) -> None:
     assert path.read_text() == whole
 
 
+@settings(deadline=None)
 @given(
     versions=st.lists(st.sampled_from([">= 1.2.0-rc.1", "< 1.0.0", "^2.1", "= 3.0.0", "> 4, < 5"]), max_size=3),
     title=st.text(),

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.preflight.advisories import gitdir
@@ -83,6 +83,7 @@ def test_a_git_directory_that_is_a_link_or_a_file_is_left_alone(clone: Path) -> 
     assert gitdir.committed(clone) is None
 
 
+@settings(deadline=None)
 @given(place=st.integers(0, 4000), byte=st.integers(0, 255), cut=st.booleans(), which=st.sampled_from(["idx", "pack"]))
 def test_damaged_packs_say_nothing_or_the_truth_about_form(
     tmp_path_factory: pytest.TempPathFactory, place: int, byte: int, cut: bool, which: str

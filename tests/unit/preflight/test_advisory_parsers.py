@@ -7,7 +7,7 @@ import string
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.cargo.files import Unreadable
@@ -65,6 +65,7 @@ def test_a_broken_advisory_is_unreadable(content: str) -> None:
         rustsec.parse(content)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=string.printable, max_size=200), st.sampled_from(["", "```toml\n", "```toml\n[advisory]\n"]))
 def test_any_text_is_an_advisory_or_unreadable(content: str, start: str) -> None:
     try:
@@ -100,6 +101,7 @@ def test_ranges_mean_what_the_osv_schema_says(events: list[dict[str, str]], insi
 NUMBER = st.integers(0, 6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["introduced", "fixed", "last_affected"]), NUMBER), max_size=6), NUMBER)
 def test_ranges_agree_with_the_schemas_own_algorithm(events: list[tuple[str, int]], number: int) -> None:
     order = ["fixed", "introduced", "last_affected"]
@@ -183,6 +185,7 @@ FIELDS = ["affected", "aliases", "severity", "database_specific", "summary", "de
 INNER = ["package", "ranges", "versions", "severity", "database_specific", "ecosystem_specific"]
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON), st.dictionaries(st.sampled_from(INNER), JSON))
 def test_a_record_with_anything_in_any_field_is_read_or_unreadable(outer: Any, inner: Any) -> None:
     data = record("MAL-2099-1", "csbench-bad")

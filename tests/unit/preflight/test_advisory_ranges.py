@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.cargo.files import Unreadable
@@ -94,6 +94,7 @@ ORDER = sorted(
 PLACE = {text: place for place, text in enumerate(ORDER)}
 
 
+@settings(deadline=None)
 @given(st.sampled_from([">", ">=", "<", "<=", "="]), VERSION, VERSION)
 def test_one_sided_spans_agree_with_places_in_a_list(sign: str, limit: str, version: str) -> None:
     here, there = PLACE[version], PLACE[limit]
@@ -101,6 +102,7 @@ def test_one_sided_spans_agree_with_places_in_a_list(sign: str, limit: str, vers
     assert span(f"{sign} {limit}").has(parse(version)) == model[sign]
 
 
+@settings(deadline=None)
 @given(VERSION, VERSION)
 def test_a_caret_ends_before_the_first_pre_release_of_the_next(limit: str, version: str) -> None:
     major, minor, patch = (int(part) for part in limit.partition("-")[0].split("."))
@@ -108,6 +110,7 @@ def test_a_caret_ends_before_the_first_pre_release_of_the_next(limit: str, versi
     assert span(f"^{limit}").has(parse(version)) == (PLACE[limit] <= PLACE[version] < PLACE[end])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(VERSION, VERSION), max_size=4), VERSION)
 def test_inverse_versions_are_those_in_no_span(pairs: list[tuple[str, str]], version: str) -> None:
     spans = [tuple(sorted(pair, key=PLACE.__getitem__)) for pair in pairs]
@@ -116,6 +119,7 @@ def test_inverse_versions_are_those_in_no_span(pairs: list[tuple[str, str]], ver
     assert safe.affects(parse(version)) is not inside
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_is_a_span_or_unreadable(text: str) -> None:
     with contextlib.suppress(Unreadable):
