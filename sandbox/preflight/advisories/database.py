@@ -59,18 +59,21 @@ def places(given: str, env: Mapping[str, str], cargo_home: Path | None) -> tuple
     wanted = given or env.get(VARIABLE, "")
     if wanted:
         parts = [wanted] if os.path.isdir(wanted) else wanted.split(os.pathsep)
-        return tuple(Path(part).expanduser() for part in parts if part)
+        return tuple(Path(os.path.expanduser(part)) for part in parts if part)
     usual = cargo_home / "advisory-db" if cargo_home else None
-    return (usual,) if usual and usual.is_dir() else ()
+    return (usual,) if usual and os.path.isdir(usual) else ()
 
 
 def look(place: Path) -> Listing:
     """What the database holds, without opening a file of it. Raises Unreadable when it is no database, or empty."""
-    top = Path(os.path.realpath(place))
+    try:
+        top = Path(os.path.realpath(place))
+    except ValueError as error:
+        raise Unreadable(str(error)) from None
     odd: list[str] = []
     folders: dict[str, tuple[str, ...]] = {}
     records: list[File] = []
-    if not top.is_dir():
+    if not os.path.isdir(top):
         raise Unreadable("there is no such folder")
     for entry in _entries(top, "crates", odd):
         if entry.is_dir(follow_symlinks=False):

@@ -76,6 +76,22 @@ def test_a_vulnerability_is_as_bad_as_its_cvss_vector_says(tmp_path: Path, vecto
     assert (found.code, found.severity) == ("CS0551", severity)
 
 
+@pytest.mark.parametrize(
+    ("word", "severity"),
+    [("LOW", "low"), ("MODERATE", "medium"), ("HIGH", "high"), ("CRITICAL", "critical"), ("DREADFUL", "high")],
+)
+def test_where_there_is_no_vector_the_databases_word_counts(tmp_path: Path, word: str, severity: str) -> None:
+    put_record(tmp_path, "GHSA-a-b-c", "csbench-bad", {"introduced": "0"}, database_specific={"severity": word})
+    assert [item.severity for item in check(tmp_path, BAD).findings] == [severity]
+
+
+def test_a_vector_counts_before_the_databases_word(tmp_path: Path) -> None:
+    vector = {"type": "CVSS_V3", "score": "CVSS:3.1/AV:P/AC:H/PR:L/UI:R/S:U/C:N/I:N/A:L"}
+    said = {"severity": "CRITICAL"}
+    put_record(tmp_path, "GHSA-a-b-c", "csbench-bad", {"introduced": "0"}, severity=[vector], database_specific=said)
+    assert [item.severity for item in check(tmp_path, BAD).findings] == ["low"]
+
+
 def test_a_vulnerability_that_nobody_rated_is_high(tmp_path: Path) -> None:
     put(tmp_path, ID, "csbench-bad")
     assert [item.severity for item in check(tmp_path, BAD).findings] == ["high"]

@@ -59,6 +59,11 @@ def test_what_is_no_database_is_not_done_never_clean(tmp_path: Path, kind: str) 
     assert str(place) in answer.why
 
 
+@pytest.mark.parametrize("place", ["~nobody-of-that-name/db", "a\0b", "x" * 5000, "/proc/self/mem"])
+def test_a_place_that_can_not_exist_is_not_done(place: str) -> None:
+    assert check(place, BAD).state == "not done"
+
+
 def test_one_unusable_database_of_two_leaves_the_others_findings(tmp_path: Path) -> None:
     put(tmp_path / "a", ID, "csbench-bad")
     answer = check(f"{tmp_path / 'a'}{os.pathsep}{tmp_path / 'b'}", BAD)
