@@ -9,7 +9,7 @@ from sandbox.cargo import semver
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.preflight.advisories.model import KINDS, Advisory, name_key
 
-CRATES_IO = frozenset({"registry+https://github.com/rust-lang/crates.io-index", "sparse+https://index.crates.io/"})
+CRATES_IO = frozenset({"registry+https://github.com/rust-lang/crates.io-index", "sparse+https://index.crates.io"})
 """How lock files name crates.io. They do so too where `[source]` replaces it by a mirror or a vendored folder."""
 
 _RUSTSEC = "RUSTSEC-"
@@ -60,18 +60,19 @@ def match(locked: Iterable[LockedPackage], advisories: Mapping[str, Sequence[Adv
 
 def is_crates_io(source: str | None) -> bool:
     """Whether a lock file's source is crates.io, or what stands in for it."""
-    return source in CRATES_IO
+    return source is not None and _bare(source) in CRATES_IO
 
 
 def _same_source(wanted: str, source: str | None) -> bool:
     if source is None or is_crates_io(source):
-        return source is not None and (not wanted or wanted in CRATES_IO)
+        return source is not None and (not wanted or is_crates_io(wanted))
     return bool(wanted) and _bare(wanted) == _bare(source)
 
 
 def _bare(source: str) -> str:
-    """Without what git references add."""
-    return source.partition("#")[0].partition("?")[0]
+    """Without what git references add, and in one of the ways of writing that cargo takes for the same (its
+    `CanonicalUrl`): a lock file must not escape its advisories by a slash."""
+    return source.partition("#")[0].partition("?")[0].lower().rstrip("/").removesuffix(".git")
 
 
 def _groups(found: Sequence[Advisory]) -> list[tuple[Advisory, ...]]:

@@ -153,9 +153,19 @@ def test_a_package_of_that_name_from_elsewhere_is_another_package(tmp_path: Path
     assert any(ID in note and (source or "a folder") in note for note in answer.notes)
 
 
-def test_crates_io_by_its_sparse_index_is_crates_io(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "source",
+    [
+        "sparse+https://index.crates.io/",
+        "registry+https://github.com/rust-lang/crates.io-index/",
+        "registry+https://github.com/rust-lang/crates.io-index.git",
+        "registry+https://GitHub.com/Rust-Lang/crates.io-index",
+    ],
+)
+def test_crates_io_is_crates_io_in_every_way_that_cargo_lets_it_be_written(tmp_path: Path, source: str) -> None:
     put(tmp_path, ID, "csbench-bad")
-    assert codes(check(tmp_path, locked("csbench-bad", "1.2.0", "sparse+https://index.crates.io/"))) == ["CS0551"]
+    answer = check(tmp_path, locked("csbench-bad", "1.2.0", source))
+    assert (codes(answer), answer.looked_at) == (["CS0551"], 1)
 
 
 def test_an_advisory_on_another_source_is_about_that_source_only(tmp_path: Path) -> None:
