@@ -85,6 +85,14 @@ def test_where_there_is_no_vector_the_databases_word_counts(tmp_path: Path, word
     assert [item.severity for item in check(tmp_path, BAD).findings] == [severity]
 
 
+def test_of_several_vectors_the_worst_counts(tmp_path: Path) -> None:
+    low, high = "CVSS:3.1/AV:P/AC:H/PR:L/UI:R/S:U/C:N/I:N/A:L", "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H"
+    for vectors in ((low, high), (high, low)):
+        severity = [{"type": "CVSS_V3", "score": vector} for vector in vectors]
+        put_record(tmp_path, "GHSA-a-b-c", "csbench-bad", {"introduced": "0"}, severity=severity)
+        assert [item.severity for item in check(tmp_path, BAD).findings] == ["high"]
+
+
 def test_a_vector_counts_before_the_databases_word(tmp_path: Path) -> None:
     vector = {"type": "CVSS_V3", "score": "CVSS:3.1/AV:P/AC:H/PR:L/UI:R/S:U/C:N/I:N/A:L"}
     said = {"severity": "CRITICAL"}
@@ -185,7 +193,10 @@ def test_an_ignored_advisory_is_told_as_a_note_with_its_reason(tmp_path: Path) -
 
 def test_an_expired_entry_lets_nothing_pass_and_is_a_finding(tmp_path: Path) -> None:
     put(tmp_path, ID, "csbench-bad")
-    assert codes(check(tmp_path, BAD, ignore=(Allowed(ID, "later", date(2026, 7, 31)),))) == ["CS0551", "CS0556"]
+    for packages, found in (((BAD,), ["CS0551", "CS0556"]), ((), ["CS0556"])):
+        answer = check(tmp_path, *packages, ignore=(Allowed(ID, "later", date(2026, 7, 31)),))
+        assert codes(answer) == found
+        assert "expired on 2026-07-31" in answer.findings[-1].detail
 
 
 def test_an_entry_without_a_reason_is_not_in_force(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ def test_what_is_no_database_is_not_done_never_clean(tmp_path: Path, kind: str) 
     answer = check(place, BAD)
     assert answer.state == "not done"
     assert str(place) in answer.why
+    assert ("no such folder" if kind in ("missing", "file") else "holds no advisory") in answer.why
 
 
 @pytest.mark.parametrize("place", ["~nobody-of-that-name/db", "a\0b", "x" * 5000, "/proc/self/mem"])
@@ -171,12 +172,15 @@ def test_a_name_in_the_lock_file_leads_nowhere(tmp_path: Path, name: str) -> Non
     assert (answer.state, answer.findings) == ("done", ())
 
 
-def test_too_many_records_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("folders", [1, 3, 5])
+def test_too_many_records_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folders: int) -> None:
     for number in range(5):
-        put_record(tmp_path, f"MAL-2099-{number}", "csbench-bad", {"introduced": "0"})
+        put_record(tmp_path, f"MAL-2099-{number}", f"csbench-{number % folders}", {"introduced": "0"})
+    assert check(tmp_path, BAD).state == "done"
     monkeypatch.setattr(database, "MAX_FILES", 4)
     answer = check(tmp_path, BAD)
     assert (answer.state, answer.findings) == ("not done", ())
+    assert "more than 4" in answer.why
 
 
 # The index of records.
