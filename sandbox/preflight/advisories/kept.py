@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,6 +61,8 @@ def load(top: Path, cache: Path | None) -> Kept:
 
 def save(top: Path, cache: Path, kept: Kept) -> None:
     """Keep it, whole or not at all."""
+    import tempfile
+
     fresh = ""
     try:
         cache.mkdir(parents=True, exist_ok=True)

@@ -73,6 +73,12 @@ def test_a_head_that_names_no_commit_says_nothing(clone: Path, head: str) -> Non
     assert gitdir.committed(clone) is None
 
 
+def test_a_reference_leads_out_of_the_git_directory_to_nothing(clone: Path) -> None:
+    (clone / "outside").write_text((clone / ".git" / "refs" / "heads" / "main").read_text())
+    (clone / ".git" / "HEAD").write_text("ref: refs/../../outside\n")
+    assert gitdir.committed(clone) is None
+
+
 def test_a_git_directory_that_is_a_link_or_a_file_is_left_alone(clone: Path) -> None:
     (clone / ".git").rename(clone.parent / "git")
     assert gitdir.committed(clone) is None
