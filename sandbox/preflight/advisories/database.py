@@ -31,7 +31,7 @@ _DEEP = ("crates.io", "osv/crates.io", "osv/malicious/crates.io")
 _DEPTH = 4
 HOW = (
     "get one with `git clone --depth 1 https://github.com/rustsec/advisory-db`, and name the folder with "
-    f"--advisory-db, {VARIABLE} or [advisories] database"
+    f"--advisory-db, {VARIABLE} or [advisories] db"
 )
 
 
