@@ -61,9 +61,12 @@ class Subject:
     """A workspace, or a lock file alone (`root` and `facts` are None then).
 
     `facts` is the resolved graph, None where nobody resolved it: a check that needs it answers "not done". `accepted`
-    is the lock file's state that was last accepted. `manifests` are those of the workspace's own packages. `cache` is
-    a folder of ours for what is dear to find out again, None for none: its content is believed only for the same
-    inode, size and times. `today` is given so that answers can be repeated.
+    is the lock file's state that was last accepted, without dependencies; a git source's revision is its commit, as in
+    a lock file, without the branch or tag that was asked for. `manifests` are those of the workspace's own packages.
+    `cache` is a folder of ours for what is dear to find out again, None for none: its content is believed only for the
+    same inode, size and times. `today` is given so that answers can be repeated. `lock_current`: whether the lock
+    file fits the manifests, by cargo's word, None where it was not asked. `toolchain`: rustc's version (`1.97.0`),
+    empty if not known.
     """
 
     lock_file: Path
@@ -78,6 +81,8 @@ class Subject:
     accepted: tuple[LockedPackage, ...] | None = None
     cache: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    lock_current: bool | None = None
+    toolchain: str = ""
 
 
 State = Literal["done", "not done"]
@@ -121,7 +126,8 @@ def finding(
     entry = CODES[code]
     directory = package.directory if isinstance(package, Package) else ""
     return Finding(
-        code=code, severity=severity or entry.severity, title=entry.title, unit="graph", role="graph",
+        code=code, severity=severity or entry.severity, title=entry.title, unit="graph",
+        role="graph" if package else "project",
         package=package.name if package else "", version=package.version if package else "", manifest_dir=directory,
         subject=subject or (package.name if package else ""), detail=detail, help=help or entry.help, tree=evidence,
     )  # fmt: skip

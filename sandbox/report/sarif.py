@@ -71,7 +71,8 @@ def _log(result: RunResult, context: Context, found: list[tuple[str, Finding]], 
     notes += [("note", baseline(result))] * (result.no_baseline != 0)
     results = [_result(mark, finding, result, context) for mark, finding in found[:keep]]
     if not whole:
-        words = f"The record has a hole: {'; '.join(result.completeness.reasons)}."
+        what = "Not all was looked at" if result.audit else "The record has a hole"
+        words = f"{what}: {'; '.join(result.completeness.reasons)}."
         results.append(_statement(_HOLE, words, context))
     if extent.extent != "all":
         results.append(_statement(_UNSEEN, f"Not all of the build was seen: {extent.why}.", context))
@@ -157,6 +158,11 @@ def _rules(result: RunResult) -> list[dict[str, Any]]:
     rules = [_rule(code, entry.title, entry.severity, entry.help, "Code that ran in the build ") for code, entry in
              sorted(CATALOGUE.items())]  # fmt: skip
     rules += [_rule(code, title, severity, advice, "In this run ") for code, (title, severity, advice) in _OWN.items()]
+    if result.audit or any(finding.code.startswith("CS05") for finding in result.findings):
+        from sandbox.preflight.codes import CODES
+
+        rules += [_rule(code, entry.title, entry.severity, entry.help, "Before the build: ") for code, entry in
+                  sorted(CODES.items())]  # fmt: skip
     known = {rule["id"] for rule in rules}
     for finding in result.findings:
         code = _plain(finding.code)
