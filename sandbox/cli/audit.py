@@ -1,6 +1,8 @@
-"""`cargo-sandbox audit`: every supply-chain check, on a workspace or on a lock file alone. Runs nothing of the project
-and writes nothing into it; cargo itself resolves the graph, in the container without crate code, and never a new lock
-file."""
+"""`cargo-sandbox audit`: every supply-chain check, on a workspace or on a lock file alone.
+
+It runs nothing of the project and writes nothing into it: cargo alone resolves the graph, in the resolve container, and
+makes no new lock file.
+"""
 
 from __future__ import annotations
 
@@ -127,14 +129,16 @@ def _lock_alone(lock: str, settings: Settings) -> _Looked:
 
 
 def _judge(looked: _Looked, checks: Sequence[Check], given: Words) -> Audit:
+    from sandbox.preflight.checks import wanted
+
     subject, settings, project = looked.subject, looked.settings, looked.project
     outcomes = checks_run.make(checks, subject)
     findings, waived = _allowed(checks_run.findings(outcomes), looked)
     asked = any(field == "deny" for field, _ in settings.given)
     of_policy = project.supply.deny if project else None
     deny = given.one("--deny") or (None if asked else of_policy) or settings.deny
-    wanted = frozenset((*_names(given), *(["advisories"] if settings.advisory_db else [])))
-    return Audit(subject, outcomes, findings, waived, looked.unseen, deny, settings.require_complete, wanted)
+    asked_for = wanted(subject.wishes) | set(_names(given))
+    return Audit(subject, outcomes, findings, waived, looked.unseen, deny, settings.require_complete, asked_for)
 
 
 def _allowed(found: tuple[Finding, ...], looked: _Looked) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:

@@ -124,10 +124,11 @@ def _directory(text: str) -> str:
 
 
 def _folder(text: str) -> str:
-    """A folder by its whole path, seen from the working directory; empty for none."""
+    """A folder by its whole path, seen from the working directory, or several with colons between; empty for none."""
     import os.path
 
-    return os.path.abspath(text) if text else ""
+    parts = [text] if os.path.isdir(text) else text.split(":")
+    return ":".join(os.path.abspath(part) for part in parts if part)
 
 
 def _runtime(text: str) -> str:

@@ -94,10 +94,8 @@ class _Reader:
                 raise wrong("sources", "allowed", f"{source!r} is no source", _SOURCE_HINT)
         internal = self._tools.strings("sources", 0, "internal", table.get("internal", []))
         for name in internal:
-            if not _NAME.fullmatch(name):
-                raise wrong(
-                    "sources", "internal", f"{name!r} is no package's name", '"acme-*" = "registry:acme" instead'
-                )
+            if not _PATTERN.fullmatch(name):
+                raise wrong("sources", "internal", f"{name!r} names no package", 'internal = ["acme-*"]')
         if len(allowed) > MAX_ENTRIES or len(internal) > MAX_ENTRIES:
             raise wrong("", "sources", f"has more than {MAX_ENTRIES} entries", "use patterns: acme-*")
         return tuple(pairs), allowed, internal

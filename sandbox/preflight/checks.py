@@ -6,16 +6,27 @@ like one that found nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 
 from sandbox.errors import InternalError
-from sandbox.preflight.model import Check
+from sandbox.preflight.model import Check, Wishes
 
 PARTS: Mapping[str, bool] = {
     # Module in sandbox.preflight with CHECKS -> whether it has fast ones, which builds make first. In the order told.
     "pinning": False,
 }
+
+_ASKED: tuple[tuple[str, Callable[[Wishes], object]], ...] = (
+    ("sources", lambda wishes: wishes.sources or wishes.allowed_sources),
+    ("fresh", lambda wishes: wishes.cooldown_days),
+    ("advisories", lambda wishes: wishes.advisory_db),
+)
+
+
+def wanted(wishes: Wishes) -> frozenset[str]:
+    """Names of the checks that somebody gave something to: one of these that is not done is a hole in a build."""
+    return frozenset(name for name, asked in _ASKED if asked(wishes))
 
 
 def all_checks() -> tuple[Check, ...]:

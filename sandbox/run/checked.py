@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
@@ -50,7 +51,7 @@ def fast_checks(invocation: Invocation, ground: Ground, settings: Settings) -> F
 
 def _make(invocation: Invocation, ground: Ground, settings: Settings) -> Fast:
     from sandbox.preflight import run
-    from sandbox.preflight.checks import fast_checks
+    from sandbox.preflight.checks import fast_checks, wanted
     from sandbox.preflight.subject import of_workspace, wishes_of
 
     wishes = wishes_of(settings, invocation.project)
@@ -59,10 +60,9 @@ def _make(invocation: Invocation, ground: Ground, settings: Settings) -> Fast:
         toolchain=toolchain(invocation), cache=cache_of(ground.env),
     )  # fmt: skip
     outcomes = run.make(fast_checks(), subject)
-    wanted = ("advisories",) if settings.advisory_db else ()
     return Fast(
         tuple(one.to_json() for one in run.findings(outcomes)),
-        run.holes([one for one in outcomes if one.failed or one.check.name in wanted]),
+        run.holes([one for one in outcomes if one.failed or one.check.name in wanted(wishes)]),
         {one.check.name: "done" if one.done else f"not done: {one.answer.why}" for one in outcomes},
     )
 
@@ -88,7 +88,7 @@ def _rests_on(invocation: Invocation, ground: Ground, settings: Settings) -> Ite
     registry = os.path.join(home, "registry")
     yield stamp(
         (
-            *map(str, tree.manifests), *map(str, config.files), registry, os.path.join(registry, "index"),
+            *map(str, tree.manifests), *map(str, config.files), registry, *_indexes(registry),
             policy_files.graph_file(invocation.workspace),
         )
     )  # fmt: skip
@@ -97,6 +97,17 @@ def _rests_on(invocation: Invocation, ground: Ground, settings: Settings) -> Ite
     yield repr(invocation.project)
     for package in invocation.facts.packages:
         yield f"{package.id}\0{package.checksum}\0{package.manifest_path}\0{len(package.scripts)}{package.proc_macro}"
-    if settings.advisory_db:
-        yield settings.advisory_db
-        yield cached.database(settings.advisory_db)
+    # Without one that was named, the one where cargo-audit keeps its own counts.
+    named = settings.advisory_db or os.path.join(home, "advisory-db")
+    for folder in [named] if os.path.isdir(named) else named.split(":"):
+        yield folder
+        yield cached.database(folder)
+
+
+def _indexes(registry: str) -> Iterator[str]:
+    """The registries' indexes: what was yanked or is fresh may change without a change of the lock file."""
+    index = os.path.join(registry, "index")
+    yield index
+    with contextlib.suppress(OSError):
+        for name in sorted(os.listdir(index)):
+            yield from (os.path.join(index, name), os.path.join(index, name, ".cache"))

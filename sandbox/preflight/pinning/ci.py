@@ -38,8 +38,8 @@ def _commands(path: Path, text: str) -> Iterator[Finding]:
             words = f"{command} {rest.partition(' -- ')[0]}".split()
             if "--locked" in words or "--frozen" in words:
                 continue
-            said = " ".join((command + rest).split()).rstrip("\"'`) ")
-            new = " ".join(f"{command} --locked{rest}".split()).rstrip("\"'`) ")
+            said = " ".join((command + rest).split()).rstrip("\"'`)], ")
+            new = " ".join(f"{command} --locked{rest}".split()).rstrip("\"'`)], ")
             yield finding(
                 "CS0594", None, f"{said[:200]}: cargo may take other versions than the lock file's",
                 subject=f"{path}:{number}", help=f"write: {new[:220]}",
