@@ -22,7 +22,7 @@ from sandbox.judge.model import Finding
 from sandbox.policy.model import PolicyError, ProjectPolicy
 from sandbox.preflight import run as checks_run
 from sandbox.preflight.audit import Audit
-from sandbox.preflight.model import Check, Subject
+from sandbox.preflight.model import Answer, Check, Subject
 from sandbox.report.formats import Context, Target, parse_target
 
 _LEVELS = ("low", "medium", "high", "critical", "never")
@@ -53,6 +53,15 @@ def run(words: Sequence[str], settings: Settings) -> int:
     targets = _targets(given, settings)
     looked = _lock_alone(lock, settings) if lock is not None else _workspace(manifest, settings)
     return _tell(_judge(looked, checks, given), looked, targets, "--json" in given.switches)
+
+
+def answers(settings: Settings, lock: str = "") -> tuple[Answer, ...]:
+    """What every check says of the workspace here, or of a lock file alone, for others to show. A check that failed
+    answers "not done". Raises as `run`."""
+    from sandbox.preflight.checks import all_checks
+
+    looked = _lock_alone(lock, settings) if lock else _workspace(None, settings)
+    return tuple(one.answer for one in checks_run.make(all_checks(), looked.subject))
 
 
 def _chosen(given: Words) -> tuple[Check, ...]:

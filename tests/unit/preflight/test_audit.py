@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
@@ -16,6 +17,7 @@ from sandbox.errors import SandboxError
 from sandbox.judge.model import Finding, Severity
 from sandbox.preflight import audit_json, checks, run, tell
 from sandbox.preflight.audit import Audit
+from sandbox.preflight.codes import CODES
 from sandbox.preflight.lockgraph import facts_of
 from sandbox.preflight.model import Answer, Check, SourceRule, Subject, Wishes, finding
 from sandbox.report import markdown, sarif
@@ -207,3 +209,11 @@ def test_no_check_is_made_twice_by_name(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(checks, "_of", maker)
     with pytest.raises(SandboxError, match="same name"):
         checks.all_checks()
+
+
+def test_the_table_of_threats_has_every_code() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "threats.md").read_text("utf-8")
+    named = set(re.findall(r"CS\d{4}", text))
+    for first, last in re.findall(r"CS(\d{4}) – CS(\d{4})", text):
+        named |= {f"CS{number:04}" for number in range(int(first), int(last) + 1)}
+    assert set(CODES) <= named
