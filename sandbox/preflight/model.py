@@ -60,13 +60,14 @@ class Wishes:
 class Subject:
     """A workspace, or a lock file alone (`root` and `facts` are None then).
 
+    `lock_current`: whether the lock file fits the manifests by cargo's word, None where it was not asked. `toolchain` is
+    the version of the rustc that builds here (`1.97.0`), empty where it is not known. In `accepted` a git source has its
+    commit and not what was asked for, and nobody has dependencies.
+
     `facts` is the resolved graph, None where nobody resolved it: a check that needs it answers "not done". `accepted`
-    is the lock file's state that was last accepted, without dependencies; a git source's revision is its commit, as in
-    a lock file, without the branch or tag that was asked for. `manifests` are those of the workspace's own packages.
-    `cache` is a folder of ours for what is dear to find out again, None for none: its content is believed only for the
-    same inode, size and times. `today` is given so that answers can be repeated. `lock_current`: whether the lock
-    file fits the manifests, by cargo's word, None where it was not asked. `toolchain`: rustc's version (`1.97.0`),
-    empty if not known.
+    is the lock file's state that was last accepted. `manifests` are those of the workspace's own packages. `cache` is
+    a folder of ours for what is dear to find out again, None for none: its content is believed only for the same
+    inode, size and times. `today` is given so that answers can be repeated.
     """
 
     lock_file: Path
@@ -75,14 +76,14 @@ class Subject:
     wishes: Wishes = field(default_factory=Wishes)
     root: Path | None = None
     facts: Facts | None = None
+    lock_current: bool | None = None
+    toolchain: str = ""
     config: CargoConfig | None = None
     cargo_home: Path | None = None
     manifests: tuple[Path, ...] = ()
     accepted: tuple[LockedPackage, ...] | None = None
     cache: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict)
-    lock_current: bool | None = None
-    toolchain: str = ""
 
 
 State = Literal["done", "not done"]

@@ -214,6 +214,6 @@ def test_no_check_is_made_twice_by_name(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_table_of_threats_has_every_code() -> None:
     text = (Path(__file__).parents[3] / "docs" / "threats.md").read_text("utf-8")
     named = set(re.findall(r"CS\d{4}", text))
-    for first, last in re.findall(r"CS(\d{4}) – CS(\d{4})", text):
+    for first, last in re.findall("CS(\\d{4}) \N{EN DASH} CS(\\d{4})", text):
         named |= {f"CS{number:04}" for number in range(int(first), int(last) + 1)}
     assert set(CODES) <= named
