@@ -60,9 +60,9 @@ class Wishes:
 class Subject:
     """A workspace, or a lock file alone (`root` and `facts` are None then).
 
-    `lock_current`: whether the lock file fits the manifests by cargo's word, None where it was not asked. `toolchain` is
-    the version of the rustc that builds here (`1.97.0`), empty where it is not known. In `accepted` a git source has its
-    commit and not what was asked for, and nobody has dependencies.
+    `lock_current`: whether the lock file fits the manifests by cargo's word, None where it was not asked. `toolchain`
+    is the version of the rustc that builds here (`1.97.0`), empty where it is not known. In `accepted` a git source has
+    its commit and not what was asked for, and nobody has dependencies.
 
     `facts` is the resolved graph, None where nobody resolved it: a check that needs it answers "not done". `accepted`
     is the lock file's state that was last accepted. `manifests` are those of the workspace's own packages. `cache` is

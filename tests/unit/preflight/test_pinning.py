@@ -261,7 +261,7 @@ def test_there_is_a_limit_to_what_is_told(tmp_path: Path) -> None:
 _TEXT = st.text(st.sampled_from("[]{}='\"\\.*>-#\n abwcdeoginrusty:&|"), max_size=300)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_TEXT, _TEXT, _TEXT)
 def test_no_file_makes_it_fail(tmp_path: Path, manifest: str, toolchain: str, ci: str) -> None:
     good(tmp_path, {"Cargo.toml": MANIFEST + manifest, "rust-toolchain.toml": toolchain, ".gitlab-ci.yml": ci})
