@@ -11,6 +11,9 @@ from sandbox.report.formats import Context, key_of
 from sandbox.report.render import render_untrusted as safe
 from sandbox.report.terminal import count, finding_text
 
+MAX_NOTES = 5
+"""Most notes of one check that are shown; JSON has all."""
+
 _MARK = {"clean": "1;32", "drift": "1;33", "violation": "1;31", "incomplete": "1;33"}
 
 
@@ -29,8 +32,8 @@ def render(audit: Audit, context: Context) -> str:
         ]
     lines.append("checks")
     width = max((len(one.check.name) for one in audit.outcomes), default=0)
-    lines += [_line(one, width) for one in audit.outcomes]
-    lines += [f"note: {safe(words)}" for words in audit.notes]
+    for one in audit.outcomes:
+        lines += [_line(one, width), *_notes(one)]
     lines += [f"warning: not looked at: {safe(words)}" for words in audit.unseen]
     return "\n".join([*lines, last_line(audit, context.colour)])
 
@@ -48,6 +51,12 @@ def last_line(audit: Audit, colour: bool) -> str:
     packages = count(len(audit.subject.locked), "package")
     found = count(len(audit.findings), "finding") + (f" ({told})" if told else "")
     return f"{head}: {done} of {count(len(audit.outcomes), 'check')} done, {packages}, {found}"
+
+
+def _notes(one: Outcome) -> list[str]:
+    notes = one.answer.notes
+    lines = [f"           note: {safe(words)}" for words in notes[:MAX_NOTES]]
+    return lines + [f"           and {len(notes) - MAX_NOTES} more notes: --json"] * (len(notes) > MAX_NOTES)
 
 
 def _line(one: Outcome, width: int) -> str:

@@ -100,7 +100,7 @@ def test_the_terminal_says_of_each_check_what_it_looked_at_and_why_not(tmp_path:
     assert "  done     sources     the sources: 1 package, 0 findings\n" in text
     assert "  not done advisories  the advisories: there is no database\n" in text
     assert "  failed   bug         the bug: this is our bug: RecursionError: too\\x1b[31m deep\n" in text
-    assert "note: hit: a note\n" in text
+    assert "           note: a note\n" in text
     assert text.endswith("Audit violation and incomplete: 2 of 4 checks done, 1 package, 1 finding (1 critical)")
     assert "\x1b" not in text
 
@@ -217,3 +217,28 @@ def test_the_table_of_threats_has_every_code() -> None:
     for first, last in re.findall("CS(\\d{4}) \N{EN DASH} CS(\\d{4})", text):
         named |= {f"CS{number:04}" for number in range(int(first), int(last) + 1)}
     assert set(CODES) <= named
+
+
+def test_of_many_notes_the_terminal_shows_some_and_the_json_all(tmp_path: Path) -> None:
+    notes = tuple(f"n{number}" for number in range(40))
+    audit = _audit(tmp_path, _check("many", Answer("many", "done", notes=notes)))
+    text = tell.render(audit, Context())
+    assert "note: n4\n" in text
+    assert "note: n5\n" not in text
+    assert "and 35 more notes: --json" in text
+    assert len(audit_json.data(audit, Context())["checks"][0]["notes"]) == 40
+
+
+def test_sarif_shows_what_is_about_a_line_of_a_file_on_that_line(tmp_path: Path) -> None:
+    here = f"{tmp_path}/ws/.github/ci.yml:7"
+    found = finding("CS0594", None, "cargo build", subject=here)
+    away = finding("CS0594", None, "cargo build", subject="/elsewhere/ci.yml:7")
+    made = _check("ci", Answer("ci", "done", (found, away)))
+    header = {"argv": ["cargo-sandbox", "audit"], "workspace": f"{tmp_path}/ws/rust"}
+    context = Context(header=header, anchor="rust/Cargo.lock")
+    log = json.loads(sarif.render(_audit(tmp_path, made).result(), context))
+    sarif_schema().validate(log)
+    places = [one["locations"][0]["physicalLocation"] for one in log["runs"][0]["results"]]
+    assert {(one["artifactLocation"]["uri"], one["region"]["startLine"]) for one in places} == {
+        (".github/ci.yml", 7), ("rust/Cargo.lock", 1),
+    }  # fmt: skip
