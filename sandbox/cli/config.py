@@ -23,7 +23,7 @@ def run(words: Sequence[str], settings: Settings) -> int:
     """Print the effective policy. Raises UsageError, PolicyError."""
     if list(words[:1]) != ["show"] or not set(words[1:]) <= {"--origin", "--json"}:
         raise UsageError(f"config {' '.join(words)}: not understood", hint=_USAGE)
-    root = _root()
+    root = root_here()
     env = dict(os.environ)
     _, policy = decide(settings, present(root, env), root, env)
     if "--json" in words:
@@ -77,7 +77,7 @@ def _value(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _root() -> str:
+def root_here() -> str:
     """The workspace of the working directory; empty outside of any, where the user's and the system's files count."""
     try:
         return str(workspace.discover(Path(os.path.realpath(os.getcwd())), None, dict(os.environ)).root)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sandbox.baseline.store import tree_folder
 from sandbox.cargo.metadata import Facts
@@ -12,24 +13,35 @@ from sandbox.cli.options import Settings
 from sandbox.policy import graph_state
 from sandbox.policy.graph import graph_of
 
+if TYPE_CHECKING:
+    from sandbox.policy.model import ProjectPolicy
+    from sandbox.run.invocation import Ground, Invocation
+
 
 def resolved(settings: Settings) -> Facts:
     """The facts of the workspace here, as for `cargo-sandbox check`. Runs nothing of the project; cargo is asked, in
     the resolve container, only if the lock file or a manifest changed since. Raises SandboxError."""
-    from sandbox.run.build import make_engine, with_policy
-    from sandbox.run.invocation import find_ground, prepare_invocation
-    from sandbox.run.runtime import look_at
-    from sandbox.run.stdio import choose_stdio
+    from sandbox.run.build import with_policy
+    from sandbox.run.invocation import find_ground
 
     words = ["check"]
     ground = find_ground(words)
     settings, project = with_policy(settings, ground)
+    return invoked(words, settings, ground, project).facts
+
+
+def invoked(words: Sequence[str], settings: Settings, ground: Ground, project: ProjectPolicy | None) -> Invocation:
+    """The plan of a command that will not be run, for the resolved graph in it. Raises SandboxError."""
+    from sandbox.run.build import make_engine
+    from sandbox.run.invocation import prepare_invocation
+    from sandbox.run.runtime import look_at
+    from sandbox.run.stdio import choose_stdio
+
     engine = make_engine(settings)
     found = look_at(engine, os.environ)
-    invocation = prepare_invocation(
+    return prepare_invocation(
         words, settings, engine, choose_stdio, create=False, runtime=found, ground=ground, project=project
     )
-    return invocation.facts
 
 
 def accept(workspace: str, settings: Settings, today: str, packages: Collection[str] | None = None) -> None:

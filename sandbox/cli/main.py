@@ -108,6 +108,10 @@ def _dispatch(arguments: list[str]) -> int:
         from sandbox.cli import baseline
 
         return baseline.run(rest[rest.index(verb) :], settings)
+    if verb == "audit":
+        from sandbox.cli import audit
+
+        return audit.run(rest[rest.index("audit") + 1 :], settings)
     if verb == "config":
         from sandbox.cli import config
 

@@ -42,6 +42,7 @@ class Settings:
     untrusted: bool = False
     deny_build_scripts: bool = False
     allow_build_script: tuple[str, ...] = ()
+    advisory_db: str = ""
     given: tuple[tuple[str, str], ...] = ()
 
 
@@ -120,6 +121,14 @@ def _directory(text: str) -> str:
         raise UsageError(f"{text!r} is not an absolute path", hint="write the whole path")
     # Two slashes at the front mean what one does on Linux, and normpath keeps them.
     return os.path.normpath("/" + text.lstrip("/"))
+
+
+def _folder(text: str) -> str:
+    """A folder by its whole path, seen from the working directory, or several with colons between; empty for none."""
+    import os.path
+
+    parts = [text] if os.path.isdir(text) else text.split(":")
+    return ":".join(os.path.abspath(part) for part in parts if part)
 
 
 def _runtime(text: str) -> str:
@@ -244,6 +253,7 @@ OPTIONS: tuple[Option, ...] = (
         _script,
         True,
     ),
+    Option("--advisory-db", "advisory_db", "DIR", "a clone of RustSec's advisory database to check against", _folder),
 )
 _BY_FLAG = {option.flag: option for option in OPTIONS}
 

@@ -88,6 +88,7 @@ class RunResult:
     was `recorded` no unit was seen: the counters of units and findings say nothing then. `no_baseline` counts the units
     that had no baseline to be compared with; None says that the run was compared with none at all. `waived` are
     findings that the project's policy allows: shown, and no part of the verdict; `notes` hold nothing against it.
+    `audit`: nothing was run at all; what was not looked at stands in `completeness`.
     """
 
     run: str
@@ -109,6 +110,7 @@ class RunResult:
     no_baseline: int | None = None
     waived: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
+    audit: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """JSON form for `result.json`."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from sandbox.cargo.files import Unreadable, read_text, stays_below
 from sandbox.cli.options import OPTIONS, Settings
-from sandbox.policy import builtin
+from sandbox.policy import builtin, supply
 from sandbox.policy.files import Found
 from sandbox.policy.model import Layer, PolicyError, ProjectPolicy, Shown
 from sandbox.policy.schema import Source, parse
@@ -60,8 +60,12 @@ def combine(settings: Settings, layers: Sequence[Layer]) -> tuple[Settings, Proj
         merged = _Merged(settings, [tree, *others])
         # What a built-in policy says of trust is not the tree's to choose.
         merged.settings = replace(merged.settings, untrusted=False)
-        return merged.settings, merged.policy(_loosened(without.settings, merged.settings, tree), ())
+        loosened = _loosened(without.settings, merged.settings, tree)
+        loosened += supply.loosened(without.supply, tree.supply, without.settings.deny)
+        return merged.settings, merged.policy(loosened, ())
     tight, ignored = _tightened(without.settings, tree)
+    asked, left_out = supply.tightened(without.supply, tree.supply, without.settings.deny)
+    tight, ignored = replace(tight, supply=asked), ignored + left_out
     merged = _Merged(settings, [tight, *others])
     return merged.settings, merged.policy((), ignored)
 
@@ -92,6 +96,7 @@ class _Merged:
                     values.setdefault(field, at[0].values[field])
                 self.origins[field] = self._given[field] if mine else at[0].origin if at else "default"
         values |= self._scripts(settings)
+        self.supply = supply.merged([layer.supply for layer in self.layers])
         self.settings = replace(settings, **values)
 
     def _scripts(self, settings: Settings) -> dict[str, Any]:
@@ -112,15 +117,17 @@ class _Merged:
         shown = tuple(
             Shown(_BY_FIELD[field].flag[2:], getattr(self.settings, field), self.origins[field]) for field in _BY_FIELD
         )
+        asked = supply.shown([(layer.origin, layer.supply) for layer in self.layers])
         return ProjectPolicy(
             name=self.settings.policy,
             allowances=tuple(allowance for layer in self.layers for allowance in layer.allowances),
             deny_build_scripts=self.settings.deny_build_scripts,
             allowed_scripts=self.settings.allow_build_script,
-            shown=shown,
+            shown=(*shown, *(Shown(*one) for one in asked)),
             loosened=loosened,
             ignored=ignored,
             files=tuple(layer.origin for layer in self.layers if layer.kind != "built-in"),
+            supply=self.supply,
         )
 
 
@@ -133,6 +140,8 @@ def _loosened(before: Settings, after: Settings, tree: Layer) -> tuple[str, ...]
             continue
         if field == "allow_build_script" and not before.deny_build_scripts:
             continue
+        if field == "advisory_db" and not old:
+            continue  # no database is as loose as it gets
         words.append(f"{_BY_FIELD[field].flag[2:]} = {_text(new if not isinstance(new, tuple) else _more(old, new))}")
     if tree.allowances:
         words.append(f"{len(tree.allowances)} [[allow]]")

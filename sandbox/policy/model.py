@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from sandbox.errors import SandboxError
 
@@ -58,6 +58,34 @@ class Allowance:
         return f"{self.package} {self.version}".strip() + ": " + ", ".join(parts) + f" ({self.reason})"
 
 
+class Permit(NamedTuple):
+    """An entry of `[names] allow` or `[advisories] ignore`: a package's name or an advisory's id, and why it passes."""
+
+    what: str
+    reason: str
+    expires: date | None = None
+
+    def words(self) -> str:
+        """For people: `serde-ree: ours (until 2027-01-31)`."""
+        return f"{self.what}: {self.reason}" + (f" (until {self.expires})" if self.expires else "")
+
+
+class Supply(NamedTuple):
+    """`[sources]`, `[names]`, `[advisories]` and `[audit]`, of one file or of all together; None: not said.
+
+    `sources` are pairs of a name (with `*` for any text) and where it has to come from. `deny` is the audit's own.
+    """
+
+    sources: tuple[tuple[str, str], ...] = ()
+    allowed_sources: tuple[str, ...] = ()
+    internal: tuple[str, ...] = ()
+    names: tuple[Permit, ...] = ()
+    advisories: tuple[Permit, ...] = ()
+    max_age_days: int | None = None
+    cooldown_days: int | None = None
+    deny: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """One setting with its effective value and where it comes from. `key` is spelt as in a file."""
@@ -83,6 +111,7 @@ class ProjectPolicy:
     loosened: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    supply: Supply = field(default_factory=Supply)
 
     def header(self) -> dict[str, Any]:
         """What a run's header says of it."""
@@ -106,3 +135,4 @@ class Layer:
     allowances: tuple[Allowance, ...] = ()
     deny_build_scripts: bool | None = None
     allowed_scripts: tuple[str, ...] = ()
+    supply: Supply = field(default_factory=Supply)

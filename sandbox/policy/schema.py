@@ -16,13 +16,18 @@ from sandbox.cargo import semver
 from sandbox.cargo.files import Unreadable, parse_toml
 from sandbox.cli.options import OPTIONS, Option
 from sandbox.errors import UsageError
+from sandbox.policy import supply
 from sandbox.policy.model import Allowance, Layer, PolicyError
 
 MAX_ALLOWANCES = 1000
 _MAX_WORDS = 4096
-_IN_A_TABLE = {"deny-build-scripts": "[build-scripts] deny", "allow-build-script": "[build-scripts] allow"}
+_IN_A_TABLE = {
+    "deny-build-scripts": "[build-scripts] deny",
+    "allow-build-script": "[build-scripts] allow",
+    "advisory-db": "[advisories] db",
+}
 _OPTIONS: dict[str, Option] = {option.flag[2:]: option for option in OPTIONS if option.flag[2:] not in _IN_A_TABLE}
-_TOP = (*_OPTIONS, "allow", "build-scripts")
+_TOP = (*_OPTIONS, "allow", "build-scripts", *supply.TABLES)
 _ALLOW = ("package", "version", "checksum", "path", "write", "program", "env", "directive", "rule", "reason", "expires")
 _SCRIPTS = ("deny", "allow")
 _CODE = re.compile(r"CS\d{4}", re.ASCII)
@@ -72,7 +77,10 @@ class _Reading:
         if "untrusted" in values and self._source.kind == "tree":
             raise self._wrong("", "untrusted", "a tree can't say of itself whether it is trusted", "give --untrusted")
         deny, allowed = self._scripts(table.get("build-scripts"))
-        return Layer(self._source.kind, self._source.path, values, self._allowances(table), deny, allowed)
+        asked, db = supply.read(table, supply.Tools(self._known, self._wrong, self._strings))
+        if db:
+            values["advisory_db"] = self._from(db)
+        return Layer(self._source.kind, self._source.path, values, self._allowances(table), deny, allowed, asked)
 
     def _option(self, key: str, option: Option, value: Any) -> Any:
         def one(item: Any) -> Any:

@@ -60,6 +60,10 @@ class Wishes:
 class Subject:
     """A workspace, or a lock file alone (`root` and `facts` are None then).
 
+    `lock_current`: whether the lock file fits the manifests by cargo's word, None where it was not asked. `toolchain`
+    is the version of the rustc that builds here (`1.97.0`), empty where it is not known. In `accepted` a git source has
+    its commit and not what was asked for, and nobody has dependencies.
+
     `facts` is the resolved graph, None where nobody resolved it: a check that needs it answers "not done". `accepted`
     is the lock file's state that was last accepted. `manifests` are those of the workspace's own packages. `cache` is
     a folder of ours for what is dear to find out again, None for none: its content is believed only for the same
@@ -72,6 +76,8 @@ class Subject:
     wishes: Wishes = field(default_factory=Wishes)
     root: Path | None = None
     facts: Facts | None = None
+    lock_current: bool | None = None
+    toolchain: str = ""
     config: CargoConfig | None = None
     cargo_home: Path | None = None
     manifests: tuple[Path, ...] = ()
@@ -121,7 +127,8 @@ def finding(
     entry = CODES[code]
     directory = package.directory if isinstance(package, Package) else ""
     return Finding(
-        code=code, severity=severity or entry.severity, title=entry.title, unit="graph", role="graph",
+        code=code, severity=severity or entry.severity, title=entry.title, unit="graph",
+        role="graph" if package else "project",
         package=package.name if package else "", version=package.version if package else "", manifest_dir=directory,
         subject=subject or (package.name if package else ""), detail=detail, help=help or entry.help, tree=evidence,
     )  # fmt: skip

@@ -68,14 +68,15 @@ def data(result: RunResult, context: Context) -> dict[str, Any]:
             "tier": _safe(result.tier) or None,
             "tier_reasons": [_safe(reason) for reason in result.tier_reasons],
         },
-        "findings": [_finding(mark, finding, result, context) for mark, finding in findings],
+        "findings": [finding_data(mark, finding, result, context) for mark, finding in findings],
         "allowed": [
-            _finding(mark, finding, result, context) for mark, finding in ordered(result.waived, context.workspace)
+            finding_data(mark, finding, result, context) for mark, finding in ordered(result.waived, context.workspace)
         ],
     }
 
 
-def _finding(mark: str, finding: Finding, result: RunResult, context: Context) -> dict[str, Any]:
+def finding_data(mark: str, finding: Finding, result: RunResult, context: Context) -> dict[str, Any]:
+    """One finding as plain data; `mark` is its fingerprint."""
     place = context.place(finding)
     package = {name: _safe(getattr(finding, name)) for name in ("version", "manifest_dir")}
     return {

@@ -23,7 +23,8 @@ _TABLE_BYTES = 400_000
 def render(result: RunResult, context: Context) -> str:
     """The whole summary."""
     lines = [f"## cargo-sandbox: {headline(result)}", "", _sums(result), ""]
-    lines += [f"- **The record has a hole:** {code(reason)}" for reason in result.completeness.reasons]
+    hole = "Not looked at" if result.audit else "The record has a hole"
+    lines += [f"- **{hole}:** {code(reason)}" for reason in result.completeness.reasons]
     lines += [f"- **Note:** {prose(words)}" for words in gaps(result)]
     lines += [""] * (lines[-1] != "")
     if result.waived:
@@ -33,7 +34,7 @@ def render(result: RunResult, context: Context) -> str:
     if findings:
         lines += _table(findings, context)
         lines += _details(findings, result, context, MAX_BYTES - sum(len(line.encode()) + 1 for line in lines))
-    lines.append(f"Run {code(result.run)} · {code(result.walls)}")
+    lines.append("Audit" if result.audit else f"Run {code(result.run)} · {code(result.walls)}")
     return "\n".join(lines)
 
 
@@ -41,6 +42,8 @@ def _sums(result: RunResult) -> str:
     counted = Counter(finding.severity for finding in result.findings)
     told = ", ".join(f"{counted[name]} {name}" for name in reversed(SEVERITIES) if counted[name])
     findings = f"**{count(len(result.findings), 'finding')}**"
+    if result.audit:
+        return f"{findings}{f' ({told})' if told else ''}, exit code {result.exit_code}. Nothing was run."
     scripts, compiles = result.units.get("script", 0), result.units.get("rustc", 0) + result.units.get("rustdoc", 0)
     return (
         f"{findings}{f' ({told})' if told else ''}, exit code {result.exit_code}. "

@@ -12,7 +12,9 @@ import gzip
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -33,6 +35,7 @@ SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sar
 _LEVEL: Mapping[str, str] = {"critical": "error", "high": "error", "medium": "warning", "low": "note"}
 # GitHub: above 9.0 critical, from 7.0 high, from 4.0 medium, below low.
 _SCORE: Mapping[str, str] = {"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "2.0"}
+_PLACE = re.compile(r"(/[^\x00-\x1f]{1,4000}):([1-9]\d{0,6})", re.ASCII)
 _HOLE, _UNSEEN = "record-incomplete", "not-seen"
 _OWN: Mapping[str, tuple[str, Severity, str]] = {
     _HOLE: (
@@ -71,7 +74,8 @@ def _log(result: RunResult, context: Context, found: list[tuple[str, Finding]], 
     notes += [("note", baseline(result))] * (result.no_baseline != 0)
     results = [_result(mark, finding, result, context) for mark, finding in found[:keep]]
     if not whole:
-        words = f"The record has a hole: {'; '.join(result.completeness.reasons)}."
+        what = "Not all was looked at" if result.audit else "The record has a hole"
+        words = f"{what}: {'; '.join(result.completeness.reasons)}."
         results.append(_statement(_HOLE, words, context))
     if extent.extent != "all":
         results.append(_statement(_UNSEEN, f"Not all of the build was seen: {extent.why}.", context))
@@ -120,7 +124,7 @@ def _result(mark: str, finding: Finding, result: RunResult, context: Context) ->
         "ruleId": _plain(finding.code),
         "level": _LEVEL[finding.severity],
         "message": {"text": sarif_text(words)},
-        "locations": [_location(context, place.line if place else 1, width)],
+        "locations": [_own_place(finding, context) or _location(context, place.line if place else 1, width)],
         "partialFingerprints": {"primaryLocationLineHash": mark},
         "properties": {
             "severity": finding.severity,
@@ -146,6 +150,16 @@ def _statement(rule: str, words: str, context: Context) -> dict[str, Any]:
     }
 
 
+def _own_place(finding: Finding, context: Context) -> dict[str, Any] | None:
+    """Where a finding's subject is a line of a file in the repository (`/ws/Cargo.toml:8`), that line."""
+    found = _PLACE.fullmatch(finding.subject) if finding.unit == "graph" else None
+    folder = os.path.dirname(context.anchor)
+    top = context.workspace.removesuffix(f"/{folder}") if folder else context.workspace
+    if found is None or not top or not found[1].startswith(top + "/") or ".." in found[1].split("/"):
+        return None
+    return _location(replace(context, anchor=found[1][len(top) + 1 :]), int(found[2]), 1)
+
+
 def _location(context: Context, line: int, width: int) -> dict[str, Any]:
     region = {"startLine": line, "startColumn": 1, "endLine": line, "endColumn": width + 1}
     uri = quote(os.fsencode(context.anchor))
@@ -157,6 +171,11 @@ def _rules(result: RunResult) -> list[dict[str, Any]]:
     rules = [_rule(code, entry.title, entry.severity, entry.help, "Code that ran in the build ") for code, entry in
              sorted(CATALOGUE.items())]  # fmt: skip
     rules += [_rule(code, title, severity, advice, "In this run ") for code, (title, severity, advice) in _OWN.items()]
+    if result.audit or any(finding.code.startswith("CS05") for finding in result.findings):
+        from sandbox.preflight.codes import CODES
+
+        rules += [_rule(code, entry.title, entry.severity, entry.help, "Before the build: ") for code, entry in
+                  sorted(CODES.items())]  # fmt: skip
     known = {rule["id"] for rule in rules}
     for finding in result.findings:
         code = _plain(finding.code)

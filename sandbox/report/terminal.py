@@ -19,6 +19,7 @@ ROLES = {
     "probe": "rustc probe for",
     "cargo": "cargo itself",
     "graph": "package",
+    "project": "the project:",
     "policy": "allowance for",
 }
 

@@ -25,6 +25,7 @@ from sandbox.plan.model import Plan
 from sandbox.plan.secrets import is_within
 from sandbox.policy import files as policy_files
 from sandbox.run import runtime
+from sandbox.run.checked import Early, fast_checks
 from sandbox.run.host import directories
 from sandbox.run.invocation import Ground, Invocation, find_ground, prepare_invocation, print_help
 from sandbox.run.ledger import prepare_ledger
@@ -35,7 +36,6 @@ from sandbox.run.tier import tier_of
 from sandbox.trace import frames
 
 if TYPE_CHECKING:
-    from sandbox.judge.model import Finding
     from sandbox.policy.model import ProjectPolicy
     from sandbox.report.write import Destination
 
@@ -90,7 +90,7 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
             "note: --open is left out: nothing is opened from the sandbox; look below the target dir's doc\n"
         )
     reports = open_reports(settings.report, plan.target_dir) if settings.report else ()
-    early = before_it_runs(invocation, settings, engine, reports)
+    early = before_it_runs(invocation, ground, settings, engine, reports)
     if isinstance(early, int):
         return early
     session = engine.start(plan)
@@ -128,16 +128,17 @@ def with_policy(settings: Settings, ground: Ground) -> tuple[Settings, ProjectPo
 
 
 def before_it_runs(
-    invocation: Invocation, settings: Settings, engine: Engine, reports: Sequence[Destination]
-) -> tuple[Finding, ...] | int:
-    """What the resolved graph alone shows: findings for the run, or the exit code of a build that may not start."""
+    invocation: Invocation, ground: Ground, settings: Settings, engine: Engine, reports: Sequence[Destination]
+) -> Early | int:
+    """What can be seen before anything runs, for the run, or the exit code of a build that may not start."""
+    fast = fast_checks(invocation, ground, settings)
     # What an untrusted tree says was accepted was accepted by nobody.
     graph = "" if settings.untrusted else policy_files.graph_file(invocation.workspace)
-    if not settings.deny_build_scripts and not graph:
-        return ()
+    if not settings.deny_build_scripts and not graph and not fast.findings and not fast.holes:
+        return Early(checks=fast.checks)
     from sandbox.run.early import look
 
-    return look(invocation, settings, engine, reports, graph)
+    return look(invocation, settings, engine, reports, graph, fast)
 
 
 def open_reports(targets: Sequence[tuple[str, str]], target_dir: str) -> Sequence[Destination]:

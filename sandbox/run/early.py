@@ -13,33 +13,61 @@ from sandbox.engine.protocol import Engine
 from sandbox.judge.model import Completeness, Finding, RunResult, at_least
 from sandbox.policy.apply import waives
 from sandbox.policy.deny import denied, how_to_allow
+from sandbox.preflight.cached import Fast
 from sandbox.report import place, terminal
 from sandbox.report.render import render_untrusted
 from sandbox.report.write import Destination, write_all
+from sandbox.run.accepted import accepted
+from sandbox.run.checked import Early
 from sandbox.run.invocation import Invocation
 from sandbox.run.tier import tier_of
 from sandbox.trace.store import RunStore
 
 
 def look(
-    invocation: Invocation, settings: Settings, engine: Engine, reports: Sequence[Destination], graph_file: str
-) -> tuple[Finding, ...] | int:
-    """The findings of the graph for the run's result, told on standard error; or exit code 120, when a build script is
-    not allowed, or when one of the findings is of severity high and the build is to end at such.
+    invocation: Invocation,
+    settings: Settings,
+    engine: Engine,
+    reports: Sequence[Destination],
+    graph_file: str,
+    fast: Fast,
+) -> Early | int:
+    """The findings of the graph and of the fast checks for the run's result, told on standard error; or exit code 120,
+    when a build script is not allowed, when a check has a critical finding, or when one of the findings is of severity
+    high and the build is to end at such.
 
     Raises PolicyError for an accepted graph that can't be read.
     """
-    found = _novelties(invocation, graph_file) if graph_file else ()
+    checked = tuple(one for one in map(Finding.from_json, fast.findings) if _is_told(one, settings))
+    found = (*checked, *(_novelties(invocation, graph_file) if graph_file else ()))
     stops = denied(invocation.facts, settings.allow_build_script) if settings.deny_build_scripts else ()
-    today = date.today()
-    open_ones = tuple(one for one in found if waives(invocation.project, one, today, invocation.facts) is None)
+    open_ones = _open(invocation, settings, found)
+    fatal = any(one.severity == "critical" for one in open_ones)
     grave = settings.on_violation == "kill" and any(at_least(one.severity, "high") for one in open_ones)
-    if stops or grave:
-        why = "a build script is not allowed" if stops else "a finding of the graph (--on-violation kill)"
-        return _refuse(invocation, settings, engine, reports, (*stops, *open_ones), f"nothing was run: {why}")
+    if stops or fatal or grave:
+        why = "a finding of the graph (--on-violation kill)"
+        if fatal:
+            why = "a critical finding before the build"
+        if stops:
+            why = "a build script is not allowed"
+        every = (*stops, *open_ones)
+        return _refuse(invocation, settings, engine, reports, every, f"nothing was run: {why}", fast)
     if open_ones:
         sys.stderr.write(_text(invocation, open_ones) + "\n")
-    return found
+    return Early(found, fast.holes, fast.checks)
+
+
+def _is_told(finding: Finding, settings: Settings) -> bool:
+    """What is mild is for `cargo-sandbox audit`, unless the user wants to be stopped by it."""
+    return at_least(finding.severity, "medium") or at_least(finding.severity, settings.deny)
+
+
+def _open(invocation: Invocation, settings: Settings, found: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Those that neither policy nor an accepted baseline allows; the others are shown with the run's result."""
+    today, facts = date.today(), invocation.facts
+    left = tuple(one for one in found if waives(invocation.project, one, today, facts) is None)
+    tree = None if settings.untrusted else invocation.workspace
+    return accepted(left, facts, tree, invocation.host.env)[0] if left else ()
 
 
 def _novelties(invocation: Invocation, graph_file: str) -> tuple[Finding, ...]:
@@ -69,11 +97,13 @@ def _refuse(
     reports: Sequence[Destination],
     findings: tuple[Finding, ...],
     stopped: str,
+    fast: Fast,
 ) -> int:
     """Record and report a run that did not start."""
     now = datetime.now().astimezone()
     standing = tier_of(engine, invocation.host.env, invocation.host.runtime)
     header = {"started": now.isoformat()} | invocation.header(engine, standing)
+    header |= {"preflight": fast.checks} if fast.checks else {}
     with RunStore().create(now) as writer:
         writer.write_header(header)
         writer.write_plan(invocation.plan.to_json())
@@ -83,7 +113,7 @@ def _refuse(
             run=writer.id,
             verdict="violation",
             findings=findings,
-            completeness=Completeness(),
+            completeness=Completeness(reasons=fast.holes),
             exit_code=120,
             cargo_code=None,
             cargo_signal=None,

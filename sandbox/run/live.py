@@ -37,12 +37,13 @@ from sandbox.trace.store import RunStore
 
 if TYPE_CHECKING:
     from sandbox.behaviour.profile import Profiler
+    from sandbox.run.checked import Early
     from sandbox.trace.unjudged import Mark
 
 
 class LiveRun:
     """One run whose container has been started. `started` is monotonic seconds, `since_ns` wall-clock nanoseconds from
-    before the guard was told to start cargo. `early` are findings from before anything ran."""
+    before the guard was told to start cargo. `early` is what was seen before anything ran."""
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class LiveRun:
         started: float,
         since_ns: int,
         reports: Sequence[Destination] = (),
-        early: tuple[Finding, ...] = (),
+        early: Early | None = None,
     ) -> None:
         self._invocation = invocation
         self._settings = settings
@@ -65,7 +66,9 @@ class LiveRun:
             invocation.host.homes, invocation.cargo_home, (invocation.tool.root,), invocation.plan.build_dir
         )
         self._reports = reports
-        self._early = early
+        self._early = early.findings if early else ()
+        self._unchecked = early.holes if early else ()
+        self._checks = early.checks if early else {}
         now = datetime.now().astimezone()
         self._writer = RunStore().create(now)
         self._header: dict[str, Any] = {"started": now.isoformat()}
@@ -109,6 +112,8 @@ class LiveRun:
             unit = self._ledger.touched_units[broken.key]
             self._judge.add_external("CS0109", unit, broken.path, f"{broken.path} was {broken.what}")
         self._header |= self._invocation.header(self._engine, self._standing)
+        if self._checks:
+            self._header["preflight"] = self._checks
         self._writer.write_header(self._header)
         self._writer.write_plan(plan.to_json())
         for finding in self._early:
@@ -238,7 +243,7 @@ class LiveRun:
             (fresh.unknown, "fresh units have no entry in the ledger; build again"),
             (fresh.unsealed, "fresh units have outputs that could not be sealed"),
         )
-        told = (*judged.holes, *(f"{count} {words}" for count, words in holes if count))
+        told = (*self._unchecked, *judged.holes, *(f"{count} {words}" for count, words in holes if count))
         if words := ending.by_others():
             told = (words, *told)
         complete = replace(complete, reasons=(*plan.missing, *complete.reasons, *told))

@@ -28,9 +28,14 @@ if TYPE_CHECKING:
 
 
 class ResolveFailed(SandboxError):
-    """Cargo could not resolve or fetch; its own words have been shown already."""
+    """Cargo could not resolve or fetch; its own words have been shown already. `stale`: it was for a lock file that
+    would have to be changed, and may not be (`--locked`)."""
 
     exit_code = 101
+
+    def __init__(self, message: str, *, hint: str = "", stale: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.stale = stale
 
 
 class CommandRefused(SandboxError):
@@ -81,7 +86,7 @@ def identify(
     engine: Engine, host: HostFacts, tool: ToolFacts, policy: Policy, prepared: str, cache: str
 ) -> ToolIdentity:
     """Ask the toolchain in a container without network or project, once for each version of its files."""
-    key = _stamp((tool.cargo, tool.rustc, os.path.realpath(tool.rustc)))
+    key = stamp((tool.cargo, tool.rustc, os.path.realpath(tool.rustc)))
     path = os.path.join(
         cache, "toolchains", hashlib.sha256(f"{tool.cargo}\0{key}\0{host.image}".encode()).hexdigest()[:24]
     )
@@ -166,7 +171,8 @@ def _failed(done: Captured) -> ResolveFailed:
     hint = ""
     if b"file://" in done.err:
         hint = "a repository given as file:// is not shown unless you say so: --allow-read its directory"
-    return ResolveFailed("the dependencies could not be resolved", hint=hint)
+    stale = b"--locked was passed" in done.err
+    return ResolveFailed("the dependencies could not be resolved", hint=hint, stale=stale)
 
 
 @contextlib.contextmanager
@@ -333,7 +339,7 @@ def _entries(workspace: str) -> Iterator[SystemEntry]:
 
 
 def _facts_key(host: HostFacts, tool: ToolFacts, request: Request) -> str:
-    stamps = _stamp((request.lock_file, *request.stamps)) + "".join(map(_targets, request.layout))
+    stamps = stamp((request.lock_file, *request.stamps)) + "".join(map(_targets, request.layout))
     text = "\0".join(
         (host.image, tool.cargo, request.workspace, request.cargo_home, request.prepared, *request.platforms, stamps)
     )
@@ -352,7 +358,8 @@ def _targets(package: str) -> str:
     return "\n".join((f"\n{package}", *found))
 
 
-def _stamp(paths: tuple[str, ...]) -> str:
+def stamp(paths: tuple[str, ...]) -> str:
+    """Identity, size and times of files, as text; a change of any of them changes it."""
     parts = []
     for path in paths:
         try:

@@ -1,0 +1,138 @@
+"""The answers of the fast checks, kept for as long as nothing that they rest on has changed.
+
+Builds import this for every command, so it imports next to nothing, and what it reads is looked at by size and times.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+_MAX_BYTES = 4 << 20
+_MAX_ENTRIES = 50_000
+_MAX_DEPTH = 6
+
+
+class Fast(NamedTuple):
+    """What the fast checks come to: findings as JSON, sentences on what failed, and for each check whether it was
+    done (`done`, `not done: why`), for the run's header."""
+
+    findings: tuple[dict[str, Any], ...] = ()
+    holes: tuple[str, ...] = ()
+    checks: dict[str, str] = {}  # noqa: RUF012 - never changed
+
+
+def digest(parts: Iterable[str]) -> str:
+    """One key for all that an answer rests on."""
+    made = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogateescape")
+        made.update(b"%d:" % len(data) + data)
+    return made.hexdigest()
+
+
+def content(path: str) -> str:
+    """The digest of a file's content; of what can't be read, that it can't."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError as error:
+        return f"unreadable {error.errno}"
+    with os.fdopen(fd, "rb") as stream:
+        try:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            return f"unreadable {error.errno}"
+
+
+def database(folder: str) -> str:
+    """The state of an advisory database. Of a clone, folders and the files on top of `.git` are looked at: git makes
+    each file that it changes anew. Of any other folder all files are."""
+    clone = os.path.isdir(os.path.join(folder, ".git"))
+    return tree(folder, folders_only=clone)
+
+
+def tree(folder: str, folders_only: bool = False) -> str:
+    """The state of all that lies below a folder by name, size and times; with `folders_only` of folders two levels
+    deep, which tell what was added, removed or replaced in them."""
+    made = hashlib.sha256()
+    for count, line in enumerate(_folders(folder) if folders_only else _entries(folder, 0)):
+        made.update(line.encode("utf-8", "surrogateescape"))
+        if count > _MAX_ENTRIES:
+            made.update(b"more")
+            break
+    return made.hexdigest()
+
+
+def load(path: str, key: str) -> Fast | None:
+    """The kept answers for this key; None when there are none, or the file is broken."""
+    try:
+        with open(path, "rb") as stored:
+            data = json.loads(stored.read(_MAX_BYTES))
+        if data["key"] != key:
+            return None
+        found = Fast(tuple(data["findings"]), tuple(data["holes"]), data["checks"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    good = all(isinstance(one, dict) for one in found.findings) and isinstance(found.checks, dict)
+    return found if good and all(isinstance(one, str) for one in found.holes) else None
+
+
+def keep(path: str, key: str, fast: Fast) -> None:
+    """Keep answers for the next time; where that can't be done it only costs time."""
+    with contextlib.suppress(OSError):
+        folder = os.path.dirname(path)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        import tempfile
+
+        fd, fresh = tempfile.mkstemp(dir=folder)
+        with os.fdopen(fd, "w", encoding="utf-8") as out:
+            json.dump({"key": key, **fast._asdict()}, out)
+        os.replace(fresh, path)
+
+
+def _folders(folder: str) -> Iterator[str]:
+    git = os.path.join(folder, ".git")
+    for name in ("HEAD", "index", "ORIG_HEAD", "FETCH_HEAD", "packed-refs"):
+        yield _state(os.path.join(git, name))
+    for top in ("", "crates", "rust"):
+        place = os.path.join(folder, top) if top else folder
+        yield _state(place)
+        try:
+            names = os.listdir(place)
+        except OSError:
+            continue
+        for name in sorted(names):
+            yield _state(os.path.join(place, name))
+
+
+def _state(path: str) -> str:
+    try:
+        state = os.stat(path)
+    except OSError as error:
+        return f"{path}:{error.errno}"
+    return f"{path}:{state.st_ino}:{state.st_size}:{state.st_mtime_ns}:{state.st_ctime_ns}"
+
+
+def _entries(folder: str, depth: int) -> Iterator[str]:
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError as error:
+        yield f"{folder}:{error.errno}"
+        return
+    for entry in entries:
+        if entry.name == "__pycache__":
+            continue
+        try:
+            state = entry.stat()
+            inner = entry.is_dir(follow_symlinks=False) and depth < _MAX_DEPTH
+        except OSError as error:
+            yield f"{entry.path}:{error.errno}"
+            continue
+        yield f"{entry.path}:{state.st_ino}:{state.st_size}:{state.st_mtime_ns}:{state.st_ctime_ns}"
+        if inner:
+            yield from _entries(entry.path, depth + 1)
