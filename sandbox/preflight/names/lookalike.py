@@ -103,8 +103,9 @@ def _pattern(name: str, internal: tuple[str, ...]) -> Resemblance | None:
 
 
 def _head(form: str, stem: str) -> str:
-    """The first words of a name, as many as the stem has."""
-    return "-".join(form.split("-")[: stem.count("-")])
+    """The first words of a name, as many as the stem has; empty for one that has no more."""
+    parts = form.split("-")
+    return "-".join(parts[: stem.count("-")]) if len(parts) > stem.count("-") else ""
 
 
 def _parents(locked: tuple[LockedPackage, ...]) -> dict[str, list[str]]:
