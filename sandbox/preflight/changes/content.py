@@ -54,7 +54,7 @@ def read(packages: Packages, package: LockedPackage) -> tuple[Contents, Card] | 
 def run(subject: Subject) -> Answer:
     """Compares each updated package with the version that was accepted."""
     if subject.accepted is None:
-        return Answer("contents", "not done", why="no lock state was accepted yet: cargo-sandbox baseline accept")
+        return Answer("changed-files", "not done", why="no lock state was accepted yet: cargo-sandbox baseline accept")
     updates = [one for one in compare(subject.accepted, subject.locked).updated if one.new.source]
     packages = Packages(subject.cargo_home, subject.facts)
     brought = Brought(subject, packages)
@@ -68,13 +68,13 @@ def run(subject: Subject) -> Answer:
     seen = min(len(updates), MAX_UPDATES) - len(blind)
     if updates and not seen and not found:
         return Answer(
-            "contents", "not done", why=f"the files of none of {len(updates)} updates are here in both versions"
+            "changed-files", "not done", why=f"the files of none of {len(updates)} updates are here in both versions"
         )
     others = " and others" if len(blind) > 5 else ""
     notes = [f"the files of {', '.join(blind[:5])}{others} are not here"] if blind else []
     if len(updates) > MAX_UPDATES:
         notes.append(f"{len(updates) - MAX_UPDATES} more updates were not compared")
-    return Answer("contents", "done", tuple(found), notes=tuple(notes), looked_at=seen)
+    return Answer("changed-files", "done", tuple(found), notes=tuple(notes), looked_at=seen)
 
 
 class Brought:
@@ -129,7 +129,7 @@ def _needs(sides: Sides, brought: Brought) -> list[Finding]:
         runs = brought.runs(name)
         strange = name not in known().projects
         told.append(f"`{name}` ({_said(runs)}{', not a well-known crate' if strange else ''})")
-        if lines is not None and (strange or (runs and runs != "unknown")):
+        if lines is not None and strange:
             severity = "high"
     detail = f"{update.old.version} did not need {', '.join(told)}; {what}"
     return [finding("CS0533", update.new, detail, severity=severity)]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sandbox.cargo.lockfile import LockedPackage
-from sandbox.preflight.packages.find import folders
+from sandbox.preflight.packages.places import folders
 
 MAX_ENTRY_FILE = 32 << 20
 _CACHE_VERSION = 3

@@ -8,8 +8,11 @@ from collections.abc import Iterable
 
 from sandbox.preflight.packages.contents import Contents
 
-MAX_LINES = 5000
+MAX_LINES = 3000
 """Lines of a file that are compared in order: the comparison takes quadratic time on texts made for it."""
+
+MAX_ALL = 20_000
+"""Lines of all files of one package that are compared in order."""
 
 MAX_LETTERS = 400
 MAX_DIFF = 400
@@ -36,13 +39,15 @@ def changed_code(old: Contents, new: Contents) -> int:
 def diff(old: Contents | None, new: Contents, paths: Iterable[str]) -> tuple[str, ...]:
     """A unified diff of some files, without line ends. Files that are too long to compare are only named."""
     shown: list[str] = []
+    left = MAX_ALL
     for path in sorted(set(paths)):
         before = (old.text(path) if old else None) or ""
         after = new.text(path) or ""
         if before == after:
             continue
         one, two = _cut(before), _cut(after)
-        if one is None or two is None:
+        left -= len(one or ()) + len(two or ())
+        if one is None or two is None or left < 0:
             shown.append(f"{path}: changed, and too long to be shown")
             continue
         names = (f"a/{path}" if before else "/dev/null"), (f"b/{path}" if after else "/dev/null")

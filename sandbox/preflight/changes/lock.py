@@ -31,7 +31,7 @@ def swapped(subject: Subject) -> Answer:
 def graph(subject: Subject) -> Answer:
     """CS0530 and CS0531: what is in the graph and was not accepted so. For audits: in builds it would be noise."""
     if subject.accepted is None:
-        return Answer("graph", "not done", why=_NO_ACCEPTED)
+        return Answer("changes", "not done", why=_NO_ACCEPTED)
     changes = compare(subject.accepted, subject.locked)
     users = dependents(subject.locked)
     found = [finding("CS0530", one, _needed(users.get(one.name, ()))) for one in changes.added if one.source]
@@ -41,7 +41,7 @@ def graph(subject: Subject) -> Answer:
         moved = "" if old.source == new.source else f", from {new.source} instead of {old.source or 'a path'}"
         found.append(finding("CS0531", new, f"{old.version} was accepted{moved}"))
     gone = [f"{one.name} {one.version} is no longer in the graph" for one in changes.removed]
-    return Answer("graph", "done", tuple(found), notes=tuple(gone), looked_at=len(subject.locked))
+    return Answer("changes", "done", tuple(found), notes=tuple(gone), looked_at=len(subject.locked))
 
 
 def yanked(subject: Subject) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from sandbox.judge.model import Severity
@@ -173,8 +173,3 @@ def _said(edit: Edit) -> str:
     if edit.kind == "swapped":
         return f"`{edit.new}` for `{edit.old}`, swapped"
     return f"`{edit.new or edit.old}` {edit.kind}"
-
-
-def weightless(names: Iterable[str], weight: int) -> dict[str, int]:
-    """Names of which all count alike."""
-    return dict.fromkeys(names, weight)

@@ -245,7 +245,7 @@ def test_nothing_is_done_without_an_accepted_state() -> None:
     states = {check.name: check.run(subject).state for check in CHECKS}
     assert [name for name, state in states.items() if state == "done"] == ["fresh"]
     assert {check.name: check.fast for check in CHECKS} == {
-        "swapped": True, "yanked": True, "fresh": True, "graph": False, "contents": False,
+        "swapped": True, "yanked": True, "fresh": True, "changes": False, "changed-files": False,
     }  # fmt: skip
 
 
