@@ -120,7 +120,7 @@ class Index:
     def _letter_severity(self, form: str, target: str, edit: Edit) -> Severity | None:
         weight, length = self._weights[target], min(len(form), len(target))
         # Another first letter is seen at once, and honest names differ in it.
-        first = edit.kind == "replaced" and not edit.at
+        first = edit.kind != "swapped" and not edit.at
         if weight >= self._everywhere and (length >= 5 or (edit.kind == "added" and edit.new == "s")):
             return "high" if (length >= 7 and not first) or edit.kind == "swapped" else "medium"
         if weight >= self._many and length >= 7 and not first and one_edit(lower(target), form):
