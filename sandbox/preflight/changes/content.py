@@ -110,7 +110,9 @@ def judge(sides: Sides, brought: Brought) -> list[Finding]:
 
 def _needs(sides: Sides, brought: Brought) -> list[Finding]:
     update = sides.update
-    gained = [name for name in new_needs(update) if brought.is_new(name)]
+    # What the old version could need already, by a feature that was off, did not come with the update.
+    could = sides.old[1].needs if sides.old else frozenset()
+    gained = [name for name in new_needs(update) if brought.is_new(name) and name not in could]
     if not gained:
         return []
     lines = None

@@ -8,7 +8,7 @@ from pathlib import Path
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.judge.model import Finding
 from sandbox.preflight.changes.index import Entry, Index
-from sandbox.preflight.changes.pairs import compare, dependents
+from sandbox.preflight.changes.pairs import commit, compare, dependents, plain
 from sandbox.preflight.model import Answer, Subject, finding
 
 _NO_ACCEPTED = "no lock state was accepted yet: cargo-sandbox baseline accept"
@@ -38,7 +38,11 @@ def graph(subject: Subject) -> Answer:
     for old, new in changes.updated:
         if new.source is None:
             continue
-        moved = "" if old.source == new.source else f", from {new.source} instead of {old.source or 'a path'}"
+        moved = ""
+        if plain(old.source) != plain(new.source):
+            moved = f", from {old.source or 'a path'} instead of {new.source}"
+        elif commit(old.source) != commit(new.source):
+            moved = f" at commit {commit(old.source)}"
         found.append(finding("CS0531", new, f"{old.version} was accepted{moved}"))
     gone = [f"{one.name} {one.version} is no longer in the graph" for one in changes.removed]
     return Answer("changes", "done", tuple(found), notes=tuple(gone), looked_at=len(subject.locked))

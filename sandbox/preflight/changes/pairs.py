@@ -47,6 +47,11 @@ def plain(source: str | None) -> str:
     )
 
 
+def commit(source: str | None) -> str:
+    """The commit that a git source is fixed to; empty for another source."""
+    return source.rpartition("#")[2] if source and source.startswith("git+") and "#" in source else ""
+
+
 def compare(old: Iterable[LockedPackage], new: Iterable[LockedPackage]) -> Changes:
     """The changes. Of several versions of a name each new one is paired with the nearest that is gone."""
     before, after = _by_identity(old), _by_identity(new)
@@ -57,7 +62,7 @@ def compare(old: Iterable[LockedPackage], new: Iterable[LockedPackage]) -> Chang
             come.append(package)
         elif known.checksum and package.checksum and known.checksum != package.checksum:
             swapped.append(Update(known, package))
-        elif known.source != package.source and package.source and package.source.startswith("git+"):
+        elif commit(known.source) != commit(package.source):
             # Another commit of the same version.
             gone.append(known)
             come.append(package)

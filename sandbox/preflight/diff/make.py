@@ -113,7 +113,7 @@ class _Maker:
             for who in self._users.get(name, ()):
                 parent = who.partition(" ")[0]
                 sides = self._sides.get(who)
-                if sides is not None and name in new_needs(sides.update) and sides.update.new.source:
+                if sides is not None and _gained(sides, name):
                     lines, old = self._lines[who], sides.update.old.version
                     size = "its files are not here to see what else changed" if lines is None else _count(lines)
                     if (lines is not None and lines <= FEW_LINES) or (lines is None and sides.update.patch):
@@ -167,6 +167,13 @@ class _Maker:
         if found is None:
             self._unread.append(f"{package.name} {package.version}")
         return found
+
+
+def _gained(sides: Sides, name: str) -> bool:
+    """Whether an update from elsewhere brought the dependency. What the old version could need already, by a feature
+    that was off, did not come with it."""
+    could = sides.old[1].needs if sides.old else frozenset()
+    return bool(sides.update.new.source) and name in new_needs(sides.update) and name not in could
 
 
 def _count(lines: int) -> str:

@@ -83,6 +83,20 @@ def test_a_package_that_moves_to_another_source_is_an_update_and_the_two_indexes
     assert not compare(old, (_package("csbench-a", "1.0.0", source="sparse+https://index.crates.io/"),)).any
 
 
+def test_an_accepted_graph_that_kept_no_queries_of_git_sources_is_the_same_graph() -> None:
+    now = (_package("csbench-a", "1.0.0", source="git+https://git.invalid/a?branch=main#1"),)
+    assert not compare((_package("csbench-a", "1.0.0", source="git+https://git.invalid/a#1"),), now).any
+    answer = lock.graph(_subject(None, (_package("csbench-a", "1.0.0", source="git+https://git.invalid/a#0"),), now))
+    assert [(one.code, one.detail) for one in answer.findings] == [("CS0531", "1.0.0 was accepted at commit 0")]
+
+
+def test_an_update_from_another_source_than_was_accepted_is_told() -> None:
+    old, new = _package("csbench-a", "1.0.0"), _package("csbench-a", "1.0.1", source="registry+https://b.invalid/x")
+    assert lock.graph(_subject(None, (old,), (new,))).findings[0].detail == (
+        f"1.0.0 was accepted, from {CRATES_IO} instead of registry+https://b.invalid/x"
+    )
+
+
 # The index.
 
 
@@ -162,6 +176,19 @@ def test_a_well_known_new_dependency_that_runs_nothing_is_milder(tmp_path: Path)
 def test_a_dependency_that_the_graph_had_already_is_not_told(tmp_path: Path) -> None:
     old, new = _arrayref(tmp_path)
     assert _codes(_contents(tmp_path, (*old, new[1]), new)) == []
+
+
+def test_a_dependency_that_the_old_version_could_have_had_by_a_feature_is_not_told(tmp_path: Path) -> None:
+    old, new = _arrayref(tmp_path)
+    optional = put(tmp_path, "csbench-arrayref", "0.3.9", {"src/lib.rs": LIB}, needs=("csbench-proc1",))
+    assert _codes(_contents(tmp_path, (optional._replace(dependencies=()),), new)) == []
+    assert _codes(_contents(tmp_path, (old[0]._replace(checksum=optional.checksum),), new)) == []
+
+
+def test_an_accepted_state_without_dependencies_tells_the_attack_all_the_same(tmp_path: Path) -> None:
+    user = put(tmp_path, "csbench-kept", "1.0.0", {"src/lib.rs": LIB})
+    old, new = _arrayref(tmp_path)
+    assert _codes(_contents(tmp_path, (user, old[0]._replace(dependencies=())), (user, *new))) == [("CS0533", "high")]
 
 
 def test_without_files_a_new_dependency_of_a_patch_level_update_is_told_all_the_same(tmp_path: Path) -> None:
