@@ -25,9 +25,9 @@ class Group:
 GROUPS: tuple[Group, ...] = (
     Group("smuggled", "New build-time code, brought by an update that changed little else", "high"),
     Group("swapped", "The same version with another checksum", "critical"),
-    Group("new-code", "New, and runs code at build time", "medium"),
+    Group("new-code", "New, and runs code at build time, or can't be told", "medium"),
     Group("gained-code", "Has come to run code at build time", "medium"),
-    Group("changed-code", "Its build-time code changed", "medium"),
+    Group("changed-code", "Its build-time code changed, or can't be told", "medium"),
     Group("new", "New, runs nothing at build time", "low"),
     Group("updated", "Updated, its build-time code is the same or it has none", "low"),
     Group("removed", "No longer in the graph", "low"),

@@ -14,6 +14,10 @@ SCHEMA = 1
 MAX_SHOWN = 60
 """Changes of one kind that are shown to people; the JSON form has all of them."""
 
+MAX_COMMENT = 60_000
+"""Letters of the Markdown form: GitHub takes 65,536 in a comment."""
+
+_BLOCKS = 40_000
 _SCRIPT = 120
 _WIDTH = 300
 _QUIET = ("updated", "removed", "new")
@@ -59,23 +63,37 @@ def text(diff: LockDiff) -> Iterator[str]:
 
 
 def markdown(diff: LockDiff) -> str:
-    """A comment for a pull request: what is dangerous in full, the rest folded away."""
+    """A comment for a pull request: what is dangerous in full, the rest folded away, and no more than `MAX_COMMENT`
+    letters, notes included. What is left out is said to be."""
+    notes = [f"> {markdown_text(note, 2000)}" for note in diff.notes]
     parts = ["### Dependencies", "", markdown_text(summary(diff)), ""]
+    blocks, room = _BLOCKS, MAX_COMMENT - 2000 - sum(map(len, notes))
     for group in GROUPS:
         changes = diff.of(group.danger)
         if not changes:
             continue
-        if group.danger in _QUIET:
-            parts += [f"<details><summary>{group.title} ({len(changes)})</summary>", ""]
-        else:
-            parts += [f"#### {group.title}", ""]
+        quiet = group.danger in _QUIET
+        title = f"{group.title} ({len(changes)})"
+        parts += [f"<details><summary>{title}</summary>" if quiet else f"#### {title}", ""]
+        shown = 0
         for one in changes[:MAX_SHOWN]:
-            parts += _item(one)
-        if len(changes) > MAX_SHOWN:
-            parts.append(f"- and {len(changes) - MAX_SHOWN} more")
-        parts += ["", "</details>", ""] if group.danger in _QUIET else [""]
-    parts += [f"> {markdown_text(note, 2000)}" for note in diff.notes]
-    return "\n".join(parts).rstrip("\n") + "\n"
+            lines = _item(one)
+            code = _code(one)
+            size = sum(len(line) + 1 for line in code)
+            if size > blocks:
+                code = ["  - its code or behaviour is left out here, for the comment is full; the text form has it"]
+            else:
+                blocks -= size
+            lines += code
+            room -= sum(len(line) + 1 for line in lines)
+            if room < 0:
+                break
+            parts += lines
+            shown += 1
+        if shown < len(changes):
+            parts.append(f"- and {len(changes) - shown} more, which the text form or the JSON form has")
+        parts += ["", "</details>", ""] if quiet else [""]
+    return "\n".join([*parts, *notes]).rstrip("\n") + "\n"
 
 
 def to_json(diff: LockDiff) -> dict[str, Any]:
@@ -105,9 +123,12 @@ def _item(one: Change) -> list[str]:
     if one.by and one.danger not in _QUIET:
         lines.append(f"  - needed by {', '.join(map(markdown_code, one.by))}")
     lines += [f"  - {markdown_text(line)}" for line in one.why]
-    lines += _fenced("build-time code", [_line(line) for line in _clipped(one.script)])
-    lines += _fenced("behaviour", [_safe(line) for line in one.behaviour])
     return lines
+
+
+def _code(one: Change) -> list[str]:
+    script = _fenced("build-time code", [_line(line) for line in _clipped(one.script)])
+    return script + _fenced("behaviour", [_safe(line) for line in one.behaviour])
 
 
 def _fenced(title: str, content: list[str]) -> list[str]:

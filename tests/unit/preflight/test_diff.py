@@ -167,6 +167,23 @@ def test_the_comparison_is_its_golden_file(tmp_path: Path, kind: str) -> None:
     assert made == path.read_text()
 
 
+def test_a_comment_is_never_longer_than_a_forge_takes_and_says_what_it_left_out() -> None:
+    script = tuple(f"+ line {at} `" + "x" * 300 for at in range(500))
+    changes = tuple(
+        Change(
+            danger, f"csbench-{danger}-{at}", "", "1.0.0", "low", script=script, why=("w" * 900,) * 9, by=("b" * 99,) * 9
+        )
+        for danger in ("smuggled", "new-code", "changed-code", "new", "removed")
+        for at in range(100)
+    )  # fmt: skip
+    made = show.markdown(LockDiff("a", "b", changes, ("n" * 3000,)))
+    assert len(made) <= 65_000
+    assert "csbench-smuggled-0" in made and "left out here" in made and "more, which the text form" in made
+    assert made.count("<details>") == made.count("</details>") == 2 and made.count("#### ") == 3
+    assert made.count("```diff") * 2 == made.count("```")
+    assert "> n" in made
+
+
 HOSTILE = "</details>```\n# x\u202e`|@someone \x1b[2J"
 
 
@@ -200,7 +217,7 @@ def test_the_command_compares_files_and_tells_by_its_exit_code(
     monkeypatch.chdir(tmp_path)
     assert _main(a, b) == 120
     title, first = capsys.readouterr().out.splitlines()[2:4]
-    assert title == "New build-time code, brought by an update that changed little else (1)"
+    assert title.startswith("New build-time code, brought by an update")
     assert first == "  csbench-proc1 1.0.100: a build script"
     assert audit_diff.run([a, b], Settings(deny="never")) == 0
     assert _main("--markdown", a, b) == 120 and capsys.readouterr().out.splitlines()[-1]
