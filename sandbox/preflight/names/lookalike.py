@@ -15,7 +15,7 @@ from sandbox.preflight.names.known import Known, known
 from sandbox.preflight.names.resemble import Index, Resemblance
 from sandbox.preflight.names.shape import ascii_twin, joined, looks, lower
 
-MOST = 50_000
+MOST = 20_000
 """Different names that are looked at; a graph of more is no project's."""
 
 CRATES_IO = (

@@ -18,12 +18,15 @@ from sandbox.cargo.files import Unreadable, read_bytes
 MAX_CRATE = 64 << 20
 """Bytes of a `.crate` file that is read; crates.io takes 10 MiB unless asked, other registries more."""
 
-MAX_TOTAL = 512 << 20
-"""Bytes that a package's archive may unpack to, as for cargo (`src/cargo/sources/registry/mod.rs`)."""
+MAX_TOTAL = 256 << 20
+"""Bytes that a package's archive may unpack to: half of what cargo takes, for all of it is in memory here."""
 
 MAX_FILES = 50_000
 MAX_TEXT = 4 << 20
-"""Bytes of one file that is kept for reading."""
+"""Bytes of one file that are kept for reading."""
+
+SAMPLE = 64 << 10
+"""Bytes that are kept of data that is no text."""
 
 _MINE = frozenset((".cargo-ok", ".cargo-checksum.json"))
 
@@ -32,8 +35,8 @@ Origin = Literal["crate", "unpacked", "folder"]
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of a package: its size in bytes, the SHA-256 of its content and its beginning (all of it up to `MAX_TEXT`
-    bytes)."""
+    """A file of a package: its size in bytes, the SHA-256 of its content and its beginning (`MAX_TEXT` bytes,
+    `SAMPLE` of what is no text)."""
 
     size: int
     digest: str
@@ -77,7 +80,7 @@ def of_archive(packed: bytes) -> Contents:
                 if len(files) >= MAX_FILES:
                     raise Unreadable(f"it has more than {MAX_FILES} files")
                 stream = archive.extractfile(entry)
-                files[name] = _file(stream.read() if stream else b"")
+                files[name] = _file(name, stream.read() if stream else b"")
     except (tarfile.TarError, EOFError, ValueError, OverflowError, OSError) as error:
         raise Unreadable(f"it is no proper archive: {error}") from None
     return Contents("crate", files)
@@ -95,7 +98,7 @@ def of_folder(top: Path, origin: Origin, only: str = "") -> Contents:
     if only:
         if os.path.islink(top / only):
             raise Unreadable(f"its {only} is a link")
-        return Contents(origin, {only: _file(read_bytes(top / only, MAX_TEXT))})
+        return Contents(origin, {only: _file(only, read_bytes(top / only, MAX_TEXT))})
     for folder, folders, names in os.walk(top):
         folders[:] = sorted(name for name in folders if name not in (".git", "target") and not _is_link(folder, name))
         if folder != os.fspath(top) and "Cargo.toml" in names and origin == "folder":
@@ -112,7 +115,7 @@ def of_folder(top: Path, origin: Origin, only: str = "") -> Contents:
             if len(files) >= MAX_FILES or total > MAX_TOTAL:
                 raise Unreadable(f"it has more than {MAX_FILES} files or {MAX_TOTAL} bytes")
             try:
-                files[inner] = _file(read_bytes(path, MAX_TOTAL))
+                files[inner] = _file(inner, read_bytes(path, MAX_TOTAL))
             except FileNotFoundError:
                 continue
     return Contents(origin, files)
@@ -122,8 +125,10 @@ def _is_link(folder: str, name: str) -> bool:
     return os.path.islink(os.path.join(folder, name))
 
 
-def _file(data: bytes) -> File:
-    return File(len(data), hashlib.sha256(data).hexdigest(), data[:MAX_TEXT])
+def _file(path: str, data: bytes) -> File:
+    # A zero byte is no reason to keep less of code: it could be there to hide the rest.
+    opaque = b"\0" in data[:SAMPLE] and not path.endswith((".rs", ".toml"))
+    return File(len(data), hashlib.sha256(data).hexdigest(), data[: SAMPLE if opaque else MAX_TEXT])
 
 
 def _unzip(packed: bytes) -> bytes:

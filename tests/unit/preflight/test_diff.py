@@ -171,7 +171,7 @@ def test_a_comment_is_never_longer_than_a_forge_takes_and_says_what_it_left_out(
     script = tuple(f"+ line {at} `" + "x" * 300 for at in range(500))
     changes = tuple(
         Change(
-            danger, f"csbench-{danger}-{at}", "", "1.0.0", "low", script=script, why=("w" * 900,) * 9, by=("b" * 99,) * 9
+            danger, f"csbench-{danger}-{at}", "", "1.0.0", "low", script=script, why=("w" * 900,) * 9, by=("b",) * 9
         )
         for danger in ("smuggled", "new-code", "changed-code", "new", "removed")
         for at in range(100)

@@ -64,6 +64,15 @@ def test_a_bomb_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch
         of_archive(archive({f"a-1/{at}": b"" for at in range(4)}))
 
 
+def test_of_data_only_a_sample_is_kept_and_of_code_all_that_is_read() -> None:
+    big = b"\0" + b"x" * (1 << 20)
+    files = of_archive(archive({"a-1/data.bin": big, "a-1/build.rs": big})).files
+    assert [(len(files[name].data), files[name].size) for name in ("data.bin", "build.rs")] == [
+        (module.SAMPLE, len(big)), (len(big), len(big)),
+    ]  # fmt: skip
+    assert files["data.bin"].digest == hashlib.sha256(big).hexdigest()
+
+
 @given(st.binary(max_size=400))
 def test_any_bytes_for_an_archive_are_survived(data: bytes) -> None:
     for packed in (data, zlib.compress(data, wbits=31)):
