@@ -75,7 +75,8 @@ def of_archive(packed: bytes) -> Contents:
                 if entry.isdir():
                     continue
                 name = _inner(entry.name)
-                if not entry.isfile() or name is None or name in files:
+                # A sparse file has holes that take no room in the archive, and any size in memory.
+                if not entry.isfile() or entry.issparse() or name is None or name in files:
                     raise Unreadable(f"it has an entry that no package may have: {entry.name[:100]!r}")
                 if len(files) >= MAX_FILES:
                     raise Unreadable(f"it has more than {MAX_FILES} files")

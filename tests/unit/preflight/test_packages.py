@@ -64,6 +64,18 @@ def test_a_bomb_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch
         of_archive(archive({f"a-1/{at}": b"" for at in range(4)}))
 
 
+def test_a_sparse_file_whose_holes_would_fill_the_memory_is_refused() -> None:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:gz", format=tarfile.PAX_FORMAT) as out:
+        entry = tarfile.TarInfo("a-1/x")
+        entry.size, entry.pax_headers = 1, {"GNU.sparse.map": "0,1", "GNU.sparse.size": str(1 << 50)}
+        out.addfile(entry, io.BytesIO(b"1"))
+    with tarfile.open(fileobj=io.BytesIO(made.getvalue())) as archive_read:
+        assert next(iter(archive_read)).issparse()
+    with pytest.raises(Unreadable, match="no package may have"):
+        of_archive(made.getvalue())
+
+
 def test_of_data_only_a_sample_is_kept_and_of_code_all_that_is_read() -> None:
     big = b"\0" + b"x" * (1 << 20)
     files = of_archive(archive({"a-1/data.bin": big, "a-1/build.rs": big})).files
