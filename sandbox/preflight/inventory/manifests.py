@@ -45,16 +45,20 @@ class Reader:
             return Stated(Licence("unread", table))
         stated = _table(table, "package") or _table(table, "project")
         inherited = self._inherited(package, member) if _inherits(stated) else {}
-        return Stated(self._licence(stated, inherited), _url(_value(stated, inherited, "repository")))
+        return Stated(self._licence(stated, inherited), _repository(stated, inherited))
 
     def _licence(self, stated: dict[str, Any], inherited: dict[str, Any] | str) -> Licence:
-        if isinstance(inherited, str):
-            return Licence("unread", inherited)
-        text = _value(stated, inherited, "license")
-        if text.strip():
-            return read(text, self._fixup)
-        file = _value(stated, inherited, "license-file")
-        return Licence("file", file) if file.strip() else Licence("none")
+        for key in ("license", "license-file"):
+            value = stated.get(key)
+            if _is_inherited(value):
+                if isinstance(inherited, str):
+                    return Licence("unread", inherited)
+                value = inherited.get(key)
+            if value is not None and not isinstance(value, str):
+                return Licence("unread", f"its `{key}` is no text")
+            if value and value.strip():
+                return read(value, self._fixup) if key == "license" else Licence("file", value)
+        return Licence("none")
 
     def _inherited(self, package: Package, member: bool) -> dict[str, Any] | str:
         if member:
@@ -95,14 +99,18 @@ def _above(directory: str) -> Iterable[str]:
 
 
 def _inherits(stated: dict[str, Any]) -> bool:
-    return any(isinstance(stated.get(key), dict) for key in ("license", "license-file", "repository"))
+    return any(_is_inherited(stated.get(key)) for key in ("license", "license-file", "repository"))
 
 
-def _value(stated: dict[str, Any], inherited: dict[str, Any] | str, key: str) -> str:
-    value = stated.get(key)
-    if isinstance(value, dict) and value.get("workspace") is True and isinstance(inherited, dict):
-        value = inherited.get(key)
-    return value if isinstance(value, str) else ""
+def _is_inherited(value: object) -> bool:
+    return isinstance(value, dict) and value.get("workspace") is True
+
+
+def _repository(stated: dict[str, Any], inherited: dict[str, Any] | str) -> str:
+    value = stated.get("repository")
+    if _is_inherited(value) and isinstance(inherited, dict):
+        value = inherited.get("repository")
+    return _url(value) if isinstance(value, str) else ""
 
 
 def _url(text: str) -> str:
