@@ -81,8 +81,10 @@ def _of_workspace(settings: Settings) -> tuple[Inventory, str]:
     except BaselineError as error:
         inventory = replace(inventory, notes=(*inventory.notes, f"baselines can't be read: {error.message}"))
     inventory = with_baselines(inventory, stores, here.checksums)
-    accepted = graph_state.load(tree_folder(tree), Path(tree)) if tree is not None else None
-    return with_accepted(inventory, accepted), facts.target_dir
+    if tree is None:
+        note = "the tree is not trusted: its baseline and accepted graph have no say here"
+        return replace(inventory, notes=(*inventory.notes, note)), facts.target_dir
+    return with_accepted(inventory, graph_state.load(tree_folder(tree), Path(tree))), facts.target_dir
 
 
 def _changed(path: Path) -> int:

@@ -20,6 +20,7 @@ class Mark(NamedTuple):
 
 
 LEGEND: Mapping[str, str] = {
+    "(unmarked)": "without a mark of its source: from crates.io, with a checksum in Cargo.lock",
     "path": "from a folder (without a checksum); seen from the workspace's root",
     "git": "from a git repository at this commit (without a checksum)",
     "registry": "from a registry that is not crates.io",
@@ -40,10 +41,11 @@ LEGEND: Mapping[str, str] = {
     "CSnnnn": "a finding with its severity: of the last run (report last), or of a check before it (audit)",
     "(*)": "shown above with what it needs",
     "(cycle)": "leads back to a package above it",
+    "(deeper)": "needs more, which is too deep to be drawn: begin there with -p",
     "(build)": "needed by a build script",
     "(dev)": "needed by tests, examples and benchmarks",
 }
-"""Every mark, in the order of the legend. A package without a mark of its source is from crates.io, with a checksum."""
+"""Every mark, in the order of the legend."""
 
 _LEVELS: Mapping[str, Level] = {"critical": "error", "high": "error", "medium": "warning", "low": "note"}
 

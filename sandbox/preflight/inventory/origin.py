@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from sandbox.preflight.inventory.model import Item, Origin
+from sandbox.preflight.inventory.properties import plain
 
 if TYPE_CHECKING:
     from packageurl import PackageURL
@@ -44,7 +45,11 @@ def purl(item: Item) -> PackageURL | None:
     one of crates.io."""
     from packageurl import PackageURL
 
-    kind, url, revision = item.origin
+    kind, url, revision = item.origin[0], plain(item.origin.url), plain(item.origin.revision)
+    name, version = item.name, item.version
+    # What has to be escaped before it can be shown is nobody's name, and its escape would be another one's.
+    if (plain(name), plain(version)) != (name, version):
+        return None
     qualifiers: dict[str, str] = {}
     if kind == "git":
         qualifiers["vcs_url"] = f"git+{url}" + (f"@{revision}" if revision else "")
@@ -53,7 +58,7 @@ def purl(item: Item) -> PackageURL | None:
     elif kind == "path":
         qualifiers["download_url"] = f"file://{url or '.'}"
     try:
-        return PackageURL("cargo", None, item.name, item.version or None, qualifiers)
+        return PackageURL("cargo", None, name, version or None, qualifiers)
     except ValueError:
         return None
 

@@ -6,6 +6,7 @@ The project's own library drags an RDF store along, and this is a few tables; th
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +19,10 @@ from sandbox.preflight.inventory.refs import serial, spdx_id, unique
 
 _DOCUMENT, _ROOT = "SPDXRef-DOCUMENT", "SPDXRef-Workspace"
 _NOTHING = "NOASSERTION"
+# As the specification's own pattern (§7.7) and its validator have it: the last part of a host has two to five letters.
+_REPOSITORY = re.compile(
+    r"(?:https?|ssh|git)://[a-z0-9]+(?:[-.][a-z0-9]+)*\.[a-z]{2,5}(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/+-]*)?"
+)
 
 
 def to_json(inventory: Inventory, version: str) -> str:
@@ -96,10 +101,8 @@ def _location(item: Item) -> str:
         name, version = item.name, item.version
         if (name + version).isascii() and not set(name + version) & set("/?#%\\ ") and (name + version).isprintable():
             return f"https://static.crates.io/crates/{name}/{version}/download"
-    if kind == "git" and url.startswith(("https://", "http://", "ssh://", "git://")):
-        location = f"git+{url}" + (f"@{revision}" if revision else "")
-        if location.isascii() and location.isprintable() and not set(location) & set(' #<>"\\^`{|}'):
-            return location
+    if kind == "git" and _REPOSITORY.fullmatch(url) and revision.isalnum() and revision.isascii():
+        return f"git+{url}@{revision}"
     return _NOTHING
 
 

@@ -18,9 +18,19 @@ DRIFT = frozenset({"CS0301", "CS0302", "CS0303"})
 def with_baselines(inventory: Inventory, stores: Stores | None, checksums: Mapping[tuple[str, str], str]) -> Inventory:
     """Each package's baseline: `known`, this version is accepted and nothing new was seen; `other version`, only others
     are; `changed`, this version is with another checksum, or the last run saw what its baseline does not have; `none`;
-    empty for a package without build-time code. `checksums` are as `checksums_of` makes them. Without stores (they
+    empty for a package of which no unit has a baseline: those of build scripts and of compiles that load macros have
+    (`sandbox.baseline.convert.has_baseline`). `checksums` are as `checksums_of` makes them. Without stores (they
     can't be read) it is `unread`."""
-    return replace(inventory, items=tuple(_standing(item, stores, checksums) for item in inventory.items))
+    macros = {at for at, item in enumerate(inventory.items) if item.proc_macro}
+    return replace(
+        inventory,
+        items=tuple(
+            _standing(
+                item, stores, checksums, bool(item.has_script) or any(edge.item in macros for edge in item.depends)
+            )
+            for item in inventory.items
+        ),
+    )
 
 
 def with_accepted(inventory: Inventory, accepted: Graph | None) -> Inventory:
@@ -36,14 +46,13 @@ def with_accepted(inventory: Inventory, accepted: Graph | None) -> Inventory:
     return replace(inventory, items=items)
 
 
-def _standing(item: Item, stores: Stores | None, checksums: Mapping[tuple[str, str], str]) -> Item:
-    runs_code = item.has_script is not False or item.proc_macro is not False
+def _standing(item: Item, stores: Stores | None, checksums: Mapping[tuple[str, str], str], judged: bool) -> Item:
     if stores is None:
-        return replace(item, baseline="unread" if runs_code else "")
+        return replace(item, baseline="unread" if judged else "")
     name, version = str(escape(item.name)), str(escape(item.version))
     step = look_up(name, version, checksums.get((name, version), ""), stores)
     drifted = any(found.code in DRIFT for found in item.findings)
-    standing: Standing = "none" if runs_code else ""
+    standing: Standing = "none" if judged else ""
     if drifted or step.rung == "same version, other checksum":
         standing = "changed"
     elif step.entry is not None:

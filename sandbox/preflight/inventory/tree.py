@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from sandbox.preflight.inventory.marks import LEGEND, Level, of_item
 from sandbox.preflight.inventory.model import Edge, Inventory, Item
-from sandbox.preflight.inventory.properties import plain
+from sandbox.preflight.inventory.properties import checksum_state, plain
 from sandbox.preflight.inventory.view import View
 
 MAX_LINES = 100_000
 """Most lines of a tree: without the marks of repetition it may grow beyond all measure."""
+
+MAX_DEPTH = 200
+"""Most levels of a tree: a line is as long as its level is deep. Real graphs have some thirty."""
 
 _COLOURS: dict[Level, str] = {"plain": "2", "note": "1;36", "warning": "1;33", "error": "1;31"}
 _KINDS = ("normal", "other", "build", "dev")
@@ -102,6 +105,8 @@ def _lines(inventory: Inventory, view: View, look: Look, used: set[str]) -> Iter
                 again = "(cycle)"
             elif look.dedupe and step.at in shown and below:
                 again = "(*)"
+            elif len(step.above) >= MAX_DEPTH and below:
+                again = "(deeper)"
             shown.add(step.at)
             yield _line(inventory.items[step.at], step, again, view, look, used)
             if again or (look.depth is not None and len(step.above) >= look.depth):
@@ -140,6 +145,8 @@ def _line(item: Item, step: _Step, again: str, view: View, look: Look, used: set
     # A repetition has its marks above, and a package that is only on the way has none to tell.
     marks = [] if again or not wanted else list(of_item(item))
     used.update(mark.kind for mark in marks)
+    if wanted and not again and item.origin.kind == "crates.io" and checksum_state(item) == "locked":
+        used.add("(unmarked)")
     if marks:
         words.append("[" + ", ".join(_paint(mark.text, mark.level, look) for mark in marks) + "]")
     return " ".join(words)

@@ -1,13 +1,13 @@
 """A made-up workspace with one package of each kind, and what its manifests, lock file and last run say.
 
-    app (member, program, build script)
-    ├── csbench-lib          crates.io; on another platform csbench-win as well
-    │   └── csbench-sys      links, build script by cc
-    ├── csbench-derive       proc macro, with csbench-syn
-    ├── csbench-git          git
-    ├── csbench-private      another registry
-    └── csbench-check (dev)
-    csbench-tool (member, a library) needs csbench-lib
+app (member, program, build script)
+├── csbench-lib          crates.io; on another platform csbench-win as well
+│   └── csbench-sys      links, build script by cc
+├── csbench-derive       proc macro, with csbench-syn
+├── csbench-git          git
+├── csbench-private      another registry
+└── csbench-check (dev)
+csbench-tool (member, a library) needs csbench-lib
 """
 
 from __future__ import annotations
@@ -75,9 +75,7 @@ def package(name: str) -> Package:
 
 
 def facts() -> Facts:
-    graph = tuple(
-        tuple(Dependency(NAMES.index(to), (kind,)) for to, kind in _NEEDS.get(name, ())) for name in NAMES
-    )
+    graph = tuple(tuple(Dependency(NAMES.index(to), (kind,)) for to, kind in _NEEDS.get(name, ())) for name in NAMES)
     members = (NAMES.index("app"), NAMES.index("csbench-tool"))
     return Facts(ROOT, f"{ROOT}/target", tuple(map(package, NAMES)), members, members, graph)
 

@@ -36,7 +36,13 @@ def test_baselines_known_of_another_version_changed_and_none() -> None:
     assert standing(Stores(user=store(name, "1.2.2")), name) == ("other version", "user")
     assert standing(Stores(tree=store(name, its="00" * 32)), name) == ("changed", "tree")
     assert standing(Stores(), name) == ("none", "")
-    assert standing(Stores(), "csbench-lib") == ("", "")
+
+
+def test_only_scripts_and_what_loads_macros_have_a_baseline_to_lack() -> None:
+    made = with_baselines(inventory(), Stores(), SUMS)
+    assert {item.name for item in made.items if item.baseline == "none"} == {"app", "csbench-sys", "csbench-syn"}
+    no_script = replace(inventory(), items=tuple(replace(one, has_script=False) for one in inventory().items))
+    assert {item.name for item in with_baselines(no_script, Stores(), SUMS).items if item.baseline} == {"app"}
 
 
 def test_drift_in_the_last_run_is_a_change_whatever_is_accepted() -> None:

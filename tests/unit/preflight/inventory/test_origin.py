@@ -1,4 +1,4 @@
-"""Sources and purls: nothing from elsewhere passes for crates.io's, and no secret or folder of this machine gets out."""
+"""Sources and purls: nothing from elsewhere passes for crates.io's, and no secret of a URL and no folder gets out."""
 
 from __future__ import annotations
 
@@ -66,5 +66,10 @@ def test_a_folder_beside_the_workspace_is_told_from_the_last_folder_they_share()
 def test_any_name_version_and_url_gives_a_purl_that_reads_back_or_none(name: str, version: str, url: str) -> None:
     for kind in ("crates.io", "registry", "git", "path"):
         found = purl(Item(name, version, "", Origin(kind, url, url)))  # type: ignore[arg-type]
-        if found is not None and name.strip("/ "):
-            assert found.to_string().isascii()
+        if found is not None:
+            assert found.to_string().isascii() and found.to_string().startswith("pkg:cargo/")
+
+
+def test_a_name_that_has_to_be_escaped_has_no_purl() -> None:
+    for name, version in (("a\x1b", "1"), ("a", "1\u202e"), ("", "1"), ("\ud800", "1")):
+        assert purl(Item(name, version, "", Origin("crates.io"))) is None
