@@ -49,13 +49,8 @@ def from_facts(facts: Facts, packages: Sequence[LockedPackage], state: Stater, s
     drafts = []
     for at, package in enumerate(facts.packages):
         own = [(keys[edge.package], edge.kinds) for edge in facts.graph[at]]
-        there = {_loose(key) for key, _ in own}
         of_lock = by_lock.get(_loose(keys[at]))
-        elsewhere = [
-            (known.get(_loose(key), key), ("other",))
-            for key, _ in (of_lock.edges if of_lock else ())
-            if _loose(key) not in there
-        ]
+        elsewhere = [(known.get(_loose(key), key), kinds) for key, kinds in (of_lock.edges if of_lock else ())]
         stated = state(package, at in members)
         item = Item(
             name=package.name, version=package.version, source=package.source or "",
@@ -110,7 +105,7 @@ def _from_lock(packages: Sequence[LockedPackage]) -> list[_Draft]:
 
 
 def _joined(drafts: Iterable[_Draft]) -> tuple[list[Item], dict[_Key, int]]:
-    """Items in their order, of two of one key the first, with edges by index."""
+    """Items in their order, of two of one key the first, with edges by index, of two to one package the first."""
     unique: dict[_Key, _Draft] = {}
     for draft in drafts:
         unique.setdefault(draft.key, draft)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from packageurl import PackageURL
 
 CRATES_IO = frozenset({"registry+https://github.com/rust-lang/crates.io-index", "sparse+https://index.crates.io/"})
+_NAME = re.compile(r"[\w-]{1,200}")
+_VERSION = re.compile(r"[0-9A-Za-z.+-]{1,200}")
 _USER = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@")
 
 
@@ -46,9 +48,8 @@ def purl(item: Item) -> PackageURL | None:
     from packageurl import PackageURL
 
     kind, url, revision = item.origin[0], plain(item.origin.url), plain(item.origin.revision)
-    name, version = item.name, item.version
-    # What has to be escaped before it can be shown is nobody's name, and its escape would be another one's.
-    if (plain(name), plain(version)) != (name, version):
+    # Anything else is no name or version of cargo's, and its escape would be another package's.
+    if not (_NAME.fullmatch(item.name) and _VERSION.fullmatch(item.version)):
         return None
     qualifiers: dict[str, str] = {}
     if kind == "git":
@@ -57,10 +58,7 @@ def purl(item: Item) -> PackageURL | None:
         qualifiers["repository_url"] = url
     elif kind == "path":
         qualifiers["download_url"] = f"file://{url or '.'}"
-    try:
-        return PackageURL("cargo", None, name, version or None, qualifiers)
-    except ValueError:
-        return None
+    return PackageURL("cargo", None, item.name, item.version, qualifiers)
 
 
 def _relative(directory: str, root: str) -> str:

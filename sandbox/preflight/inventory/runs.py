@@ -48,7 +48,9 @@ def last_run(workspace: str, store: RunStore, state_dir: Path) -> Seen | None:
         try:
             return _seen(info, store, state_dir)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
-            raise StoreError(f"the record of run {info.id} is damaged: {error}") from None
+            raise StoreError(
+                f"the record of run {info.id} is damaged: {error}", hint="build again, so that there is a newer one"
+            ) from None
     return None
 
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.cargo.lockfile import LockedPackage
+from sandbox.cargo.metadata import Dependency
 from sandbox.preflight.inventory.build import from_facts, from_lock
 from sandbox.preflight.inventory.locked import edges, tops
 from sandbox.preflight.inventory.model import Edge
@@ -52,6 +53,16 @@ def test_uses_take_the_nearest_way_and_a_cycle_ends() -> None:
     assert uses(graph, [6], [6]) == ["other"] * 6 + ["build", "build"]
     assert uses([[Edge(1, ("normal", "build"))], []], [], [0]) == ["runtime", "runtime"]
     assert uses([[Edge(1, ("other",))], []], [], [0]) == ["runtime", "other"]
+    # First met as a dev dependency, then as a normal one of a normal one.
+    assert uses([[Edge(1, dev), Edge(2, normal)], [], [Edge(1, normal)]], [], [0]) == ["runtime"] * 3
+
+
+def test_only_a_build_dependency_on_a_native_tool_says_that_native_code_is_built() -> None:
+    made = facts()
+    at, cc = (next(n for n, one in enumerate(made.packages) if one.name == name) for name in ("csbench-lib", "cc"))
+    graph = tuple((*needs, Dependency(cc, ("normal",))) if n == at else needs for n, needs in enumerate(made.graph))
+    found = from_facts(made._replace(graph=graph), locked(), stated)
+    assert find(found, "csbench-lib").native == () and find(found, "csbench-sys").native == ("cc",)
 
 
 def test_a_lock_file_alone_says_what_is_unknown() -> None:

@@ -47,7 +47,7 @@ def test_an_expression_is_brought_into_its_normal_form(written: str, normal: str
         "MIT WITH", "MIT WITH Apache-2.0", "MIT WITH no-such-exception", "LLVM-exception", "MIT//Zlib", "MIT;Zlib",
         "MIT WITH LLVM-exception WITH LLVM-exception", "Apache-2.0++", "LicenseRef-", "see LICENSE", "non-standard",
         "MIT, Apache-2.0", "MÍT", "MIT\x1b[2J", "MIT OR " * 200 + "MIT", "(" * 33 + "MIT" + ")" * 33, "(MIT) (Zlib)",
-        "MIT (Zlib)",
+        "MIT (Zlib)", "MIT ()", "() MIT", "(MIT OR) Zlib",
     ],
 )  # fmt: skip
 def test_what_is_no_expression_is_kept_as_other_words(written: str) -> None:

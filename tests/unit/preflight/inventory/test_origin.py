@@ -70,6 +70,14 @@ def test_any_name_version_and_url_gives_a_purl_that_reads_back_or_none(name: str
             assert found.to_string().isascii() and found.to_string().startswith("pkg:cargo/")
 
 
-def test_a_name_that_has_to_be_escaped_has_no_purl() -> None:
-    for name, version in (("a\x1b", "1"), ("a", "1\u202e"), ("", "1"), ("\ud800", "1")):
+def test_what_is_no_name_or_version_of_cargos_has_no_purl() -> None:
+    for name, version in (
+        ("a\x1b", "1"),
+        ("a", "1\u202e"),
+        ("", "1"),
+        ("\ud800", "1"),
+        ("/", "1"),
+        ("a/b", "1"),
+        ("a", ""),
+    ):
         assert purl(Item(name, version, "", Origin("crates.io"))) is None

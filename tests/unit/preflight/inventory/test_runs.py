@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,29 @@ def test_a_macro_that_was_made_before_counts_by_its_name(tmp_path: Path) -> None
 def test_a_macro_of_another_name_is_not_seen(tmp_path: Path) -> None:
     store_run(tmp_path, start("u2", "rustc", "app", macros=["/b/libcsbench_derive2-0123456789abcdef.so", 7]))
     assert find(after(tmp_path), "csbench-derive").macro == "not seen"
+
+
+def test_a_library_that_was_made_of_another_package_is_not_ones_own(tmp_path: Path) -> None:
+    library = "/b/libcsbench_derive-0123456789abcdef.so"
+    kind = {"crate": "csbench_derive", "crate_types": ["proc-macro"], "extra": "-0123456789abcdef"}
+    store_run(tmp_path, start("u1", "rustc", "csbench-lib", **kind), start("u2", "rustc", "app", macros=[library]))
+    assert find(after(tmp_path), "csbench-derive").macro == "not seen"
+
+
+def test_of_two_macros_of_one_name_none_is_guessed_to_be_the_loaded_one(tmp_path: Path) -> None:
+    store_run(tmp_path, start("u2", "rustc", "app", macros=["/b/libcsbench_derive-0123456789abcdef.so"]))
+    made = inventory()
+    twin = replace(find(made, "csbench-derive"), version="2.0.0")
+    found = joined(replace(made, items=(*made.items, twin)), last_run(WS, RunStore(tmp_path / "runs"), tmp_path))
+    assert [item.macro for item in found.items if item.proc_macro] == ["not seen", "not seen"]
+
+
+def test_a_run_that_still_runs_does_not_count(tmp_path: Path) -> None:
+    wanted = store_run(tmp_path, start("u1", "script", "app"), end("u1"), when=1)
+    with RunStore(tmp_path / "runs").create(datetime.fromtimestamp(1_700_000_009).astimezone()) as writer:
+        writer.write_header({"argv": [], "workspace": WS, "started_ns": 1_700_000_009 * 10**9})
+        made = after(tmp_path)
+    assert made.ran is not None and made.ran.id == wanted
 
 
 def test_the_newest_recorded_run_of_this_workspace_counts(tmp_path: Path) -> None:
