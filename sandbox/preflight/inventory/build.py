@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sandbox.baseline.model import precedence
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.cargo.metadata import Facts, Package
+from sandbox.errors import WorkspaceError
 from sandbox.preflight.inventory import locked as lock
 from sandbox.preflight.inventory.manifests import Stated
 from sandbox.preflight.inventory.model import Edge, Inventory, Item
@@ -23,6 +24,11 @@ NATIVE_TOOLS = frozenset(
 """Packages whose purpose is to compile, find or bind native code; a build dependency on one says that it is used."""
 
 Stater = Callable[[Package, bool], Stated]
+
+
+MAX_PACKAGES = 20_000
+"""Most packages of an inventory: the largest lock files in use have some 5,000, and the CycloneDX library takes time with
+the square of their number (4,300: 7 s)."""
 
 
 class _Key(NamedTuple):
@@ -40,7 +46,8 @@ class _Draft:
 
 def from_facts(facts: Facts, packages: Sequence[LockedPackage], state: Stater, stamp: int = 0) -> Inventory:
     """The inventory of a resolved workspace. Packages that Cargo.lock alone has (other platforms') are in it, as
-    `other`. `state` reads a package's manifest; its second argument tells a member."""
+    `other`. `state` reads a package's manifest; its second argument tells a member. Raises WorkspaceError for a lock
+    file that is too large."""
     members = set(facts.members)
     keys = [_Key(one.name, one.version, one.source or "") for one in facts.packages]
     in_lock = _from_lock(packages)
@@ -77,9 +84,9 @@ def from_facts(facts: Facts, packages: Sequence[LockedPackage], state: Stater, s
 
 
 def from_lock(packages: Sequence[LockedPackage], name: str, stamp: int = 0) -> Inventory:
-    """The inventory of a lock file alone: what only manifests tell is unknown."""
-    graph, unclear = lock.edges(packages)
+    """The inventory of a lock file alone: what only manifests tell is unknown. Raises as `from_facts`."""
     drafts = _from_lock(packages)
+    graph, unclear = lock.edges(packages)
     items, index = _joined(drafts)
     roots = tuple(sorted({index[drafts[at].key] for at in lock.tops(packages, graph)}))
     notes = ["not resolved: licences, build scripts, proc macros, links and uses are unknown"]
@@ -89,6 +96,8 @@ def from_lock(packages: Sequence[LockedPackage], name: str, stamp: int = 0) -> I
 
 
 def _from_lock(packages: Sequence[LockedPackage]) -> list[_Draft]:
+    if len(packages) > MAX_PACKAGES:
+        raise WorkspaceError(f"the lock file has more than {MAX_PACKAGES} packages")
     graph, _ = lock.edges(packages)
     keys = [_Key(one.name, one.version, one.source or "") for one in packages]
     return [

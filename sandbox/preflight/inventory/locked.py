@@ -11,15 +11,18 @@ from sandbox.cargo.lockfile import LockedPackage
 def edges(packages: Sequence[LockedPackage]) -> tuple[list[list[int]], int]:
     """For each package the indexes of its dependencies, in order, and how many references lead nowhere or to several
     packages. Cargo writes `name`, or `name version`, or `name version (source)`, whichever is needed to be clear."""
-    by_name: dict[str, list[int]] = defaultdict(list)
+    # By each way to name a package, so that a lock file of one name alone costs no more than any other.
+    known: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for at, package in enumerate(packages):
-        by_name[package.name].append(at)
+        whole = (package.name, package.version, _key(package.source))
+        for size in (1, 2, 3):
+            known[whole[:size]].append(at)
     unclear = 0
     found: list[list[int]] = []
     for package in packages:
         here: list[int] = []
         for reference in package.dependencies:
-            fits = _fitting(reference, packages, by_name)
+            fits = known.get(_names(reference), ())
             if len(fits) == 1:
                 here.append(fits[0])
             else:
@@ -37,15 +40,11 @@ def tops(packages: Sequence[LockedPackage], graph: Sequence[Sequence[int]]) -> t
     return tuple([at for at in own if at not in needed] or own or free or range(len(packages)))
 
 
-def _fitting(reference: str, packages: Sequence[LockedPackage], by_name: dict[str, list[int]]) -> list[int]:
+def _names(reference: str) -> tuple[str, ...]:
     name, _, more = reference.partition(" ")
     version, _, source = more.partition(" ")
-    source = source.removeprefix("(").removesuffix(")")
-    return [
-        at
-        for at in by_name.get(name, ())
-        if version in ("", packages[at].version) and source.partition("#")[0] in ("", _key(packages[at].source))
-    ]
+    source = _key(source.removeprefix("(").removesuffix(")"))
+    return (name, version, source) if source else (name, version) if version else (name,)
 
 
 def _key(source: str | None) -> str:

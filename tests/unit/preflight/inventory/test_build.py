@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.cargo.metadata import Dependency
+from sandbox.errors import WorkspaceError
+from sandbox.preflight.inventory import build
 from sandbox.preflight.inventory.build import from_facts, from_lock
 from sandbox.preflight.inventory.locked import edges, tops
 from sandbox.preflight.inventory.model import Edge
@@ -113,3 +118,20 @@ def test_any_lock_file_gives_an_inventory_whose_edges_stay_inside(packages: list
     assert all(0 <= edge.item < len(made.items) for item in made.items for edge in item.depends)
     assert all(0 <= at < len(made.items) for at in made.roots)
     assert bool(made.roots) == bool(packages)
+
+
+def test_a_lock_file_of_one_name_alone_costs_no_more_than_another() -> None:
+    packages = [
+        LockedPackage("a", str(at), CRATES_IO, None, ("a 7", "a", f"a 9 ({CRATES_IO})")) for at in range(20_000)
+    ]
+    started = time.process_time()
+    graph, unclear = edges(packages)
+    assert (graph[0], unclear) == ([7, 9], 20_000)
+    assert time.process_time() - started < 5
+
+
+def test_more_packages_than_anybody_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "MAX_PACKAGES", 10)
+    for made in (lambda: from_lock(locked(), "ws"), lambda: from_facts(facts(), locked(), stated)):
+        with pytest.raises(WorkspaceError, match="more than 10 packages"):
+            made()

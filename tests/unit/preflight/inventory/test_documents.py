@@ -17,9 +17,12 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from cyclonedx.validation.xml import XmlValidator
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from spdx_tools.spdx.parser.jsonlikedict.json_like_dict_parser import JsonLikeDictParser
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
+from sandbox.cargo.lockfile import LockedPackage
 from sandbox.preflight.inventory import cyclonedx, spdx
 from sandbox.preflight.inventory.build import from_lock
 from sandbox.preflight.inventory.model import Inventory
@@ -214,3 +217,17 @@ def test_serial_and_time_change_with_the_inventory_alone() -> None:
     one, other = (json.loads(cyclonedx.to_json(made, VERSION)) for made in (inventory(), after_a_run()))
     assert one["serialNumber"] != other["serialNumber"]
     assert one["metadata"]["timestamp"] == "2023-11-14T22:13:20+00:00"
+
+
+TEXTS = st.text(st.characters(), max_size=8) | st.sampled_from(["a", "1.0.0", CRATES_IO, GIT, PRIVATE, "/", "a 1.0.0"])
+LOCKS = st.lists(
+    st.builds(LockedPackage, TEXTS, TEXTS, TEXTS | st.none(), TEXTS | st.none(), st.tuples(TEXTS)), max_size=5
+)
+
+
+@given(LOCKS, TEXTS)
+@settings(max_examples=25, deadline=None)
+def test_any_lock_file_gives_documents_that_the_validators_take(packages: list[LockedPackage], name: str) -> None:
+    made = from_lock(packages, name)
+    for kind, make in MAKERS.items():
+        assert problems(kind, make(made, VERSION)) == []
