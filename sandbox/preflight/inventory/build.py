@@ -27,8 +27,8 @@ Stater = Callable[[Package, bool], Stated]
 
 
 MAX_PACKAGES = 20_000
-"""Most packages of an inventory: the largest lock files in use have some 5,000, and the CycloneDX library takes time with
-the square of their number (4,300: 7 s)."""
+"""Most packages of an inventory: the largest lock files in use have some 5,000, and the CycloneDX library's time grows
+with the square of their number (4,300: 7 s)."""
 
 
 class _Key(NamedTuple):
