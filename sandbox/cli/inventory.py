@@ -24,6 +24,9 @@ def gather(settings: Settings, lock: str = "", answers: Collection[Answer] = ())
 
     inventory, built = (_of_lock(Path(lock)), "") if lock else _of_workspace(settings)
     inventory = warnings_of(inventory, answers)
+    if not answers:
+        note = "advisories, look-alike names and sources were not checked here: cargo-sandbox audit"
+        inventory = replace(inventory, notes=(*inventory.notes, note))
     epoch = source_date(os.environ)
     return (inventory if epoch is None else replace(inventory, stamp=epoch)), built
 
