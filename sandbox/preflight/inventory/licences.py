@@ -155,18 +155,21 @@ def _sum(products: Iterable[list[_Node]]) -> _Node:
 
 
 def _join(operator: str, parts: list[_Node]) -> _Node:
-    if len(parts) == 1:
-        return parts[0]
-    flat: list[_Node] = []
+    return parts[0] if len(parts) == 1 else _Node(operator, tuple(_flat(operator, parts)))
+
+
+def _flat(operator: str, parts: Iterable[_Node]) -> list[_Node]:
+    found: list[_Node] = []
     for part in parts:
-        flat += part.parts if part.operator == operator else (part,)
-    return _Node(operator, tuple(flat))
+        found += part.parts if part.operator == operator else (part,)
+    return found
 
 
 def _sorted(node: _Node) -> _Node:
     if not node.operator:
         return node
-    parts = {_render(part): part for part in map(_sorted, node.parts)}
+    # Where repetition is gone a sum may be left of a product, and belongs to the sum around it.
+    parts = {_render(part): part for part in _flat(node.operator, map(_sorted, node.parts))}
     return _join(node.operator, [parts[text] for text in sorted(parts)])
 
 

@@ -67,6 +67,7 @@ def test_order_and_repetition_make_no_other_licence_for_a_count() -> None:
     assert sort_key("MIT OR Apache-2.0", FIXUP) == sort_key("Apache-2.0 OR MIT OR MIT", FIXUP) == "Apache-2.0 OR MIT"
     assert sort_key("Zlib AND (MIT OR ISC)", FIXUP) == "(ISC OR MIT) AND Zlib"
     assert sort_key("MIT AND ISC", FIXUP) != sort_key("MIT OR ISC", FIXUP)
+    assert sort_key("MIT OR (MIT OR ISC) AND (ISC OR MIT)", FIXUP) == "ISC OR MIT"
     assert sort_key("ask us", FIXUP) == "ask us"
 
 
