@@ -66,12 +66,12 @@ def run(words: Sequence[str], settings: Settings) -> int:
 
 
 def answers(settings: Settings, lock: str = "") -> tuple[Answer, ...]:
-    """What every check says of the workspace here, or of a lock file alone, for others to show. A check that failed
+    """What the fast checks say of the workspace here, or of a lock file alone, for others to show. A check that failed
     answers "not done". Raises as `run`."""
-    from sandbox.preflight.checks import all_checks
+    from sandbox.preflight.checks import fast_checks
 
-    looked = _lock_alone(lock, settings) if lock else _workspace(None, settings)
-    return tuple(one.answer for one in checks_run.make(all_checks(), looked.subject))
+    looked = _lock_alone(lock, settings) if lock else _workspace(None, settings, silent=True)
+    return tuple(one.answer for one in checks_run.make(fast_checks(), looked.subject))
 
 
 def _chosen(given: Words) -> tuple[Check, ...]:
@@ -96,7 +96,7 @@ def _targets(given: Words, settings: Settings) -> list[Target]:
     return [*(Target(*one) for one in mine), *(parse_target(text) for text in given.values.get("--report", ()))]
 
 
-def _workspace(manifest: str | None, settings: Settings) -> _Looked:
+def _workspace(manifest: str | None, settings: Settings, *, silent: bool = False) -> _Looked:
     """The workspace here, with its resolved graph where cargo can tell it."""
     from sandbox.cli.graph import invoked
     from sandbox.preflight.subject import of_workspace, wishes_of
@@ -107,7 +107,7 @@ def _workspace(manifest: str | None, settings: Settings) -> _Looked:
 
     words = ["check", "--locked", *(["--manifest-path", manifest] if manifest else [])]
     ground = find_ground(words)
-    settings, project = with_policy(settings, ground)
+    settings, project = with_policy(settings, ground, silent=silent)
     facts: Facts | None = None
     version, current, unseen = "", None, []
     if not os.path.lexists(ground.tree.lock_file):

@@ -15,7 +15,7 @@ from sandbox.preflight.model import Answer
 _LAST_SECOND = 253402300799  # 9999-12-31, the last that RFC 3339 can write
 
 
-def gather(settings: Settings, lock: str = "", answers: Collection[Answer] = ()) -> tuple[Inventory, str]:
+def gather(settings: Settings, lock: str, answers: Collection[Answer]) -> tuple[Inventory, str]:
     """The inventory and the target dir (empty without one). With `lock` of that file alone: nothing is resolved.
 
     `answers` are of checks that were made already. Raises SandboxError. Runs nothing of the project.
@@ -24,9 +24,6 @@ def gather(settings: Settings, lock: str = "", answers: Collection[Answer] = ())
 
     inventory, built = (_of_lock(Path(lock)), "") if lock else _of_workspace(settings)
     inventory = warnings_of(inventory, answers)
-    if not answers:
-        note = "advisories, look-alike names and sources were not checked here: cargo-sandbox audit"
-        inventory = replace(inventory, notes=(*inventory.notes, note))
     epoch = source_date(os.environ)
     return (inventory if epoch is None else replace(inventory, stamp=epoch)), built
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from sandbox import __version__
 from sandbox.cli.options import Settings
 from sandbox.cli.words import parse
 from sandbox.errors import UsageError
 from sandbox.preflight.inventory.model import Inventory
-from sandbox.preflight.model import Answer
 
 FORMATS = ("cyclonedx-json", "cyclonedx-xml", "spdx-json")
 _USAGE = f"sbom [--format {'|'.join(FORMATS)}] [--output FILE] [--lock FILE]"
 _ENDS = {".spdx.json": "spdx-json", ".xml": "cyclonedx-xml"}
 
 
-def run(words: Sequence[str], settings: Settings, answers: Collection[Answer] = ()) -> int:
-    """Print or write the document. `answers` are of checks that were made already. Raises SandboxError."""
+def run(words: Sequence[str], settings: Settings) -> int:
+    """Print or write the document. Raises SandboxError."""
+    from sandbox.cli.audit import answers
     from sandbox.cli.inventory import gather
 
     found = parse(words, _USAGE, (), {"--format": False, "--output": False, "--lock": False})
@@ -28,7 +28,7 @@ def run(words: Sequence[str], settings: Settings, answers: Collection[Answer] = 
         raise UsageError("sbom takes options alone, each with a value", hint=_USAGE)
     if wanted not in FORMATS:
         raise UsageError(f"there is no format {wanted!r}", hint=_USAGE)
-    inventory, built = gather(settings, lock or "", answers)
+    inventory, built = gather(settings, lock or "", answers(settings, lock or ""))
     text = document(inventory, wanted)
     if output is None:
         # As bytes: a document says itself that it is UTF-8, whatever the terminal is.

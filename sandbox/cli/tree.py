@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from sandbox.cli.options import Settings
 from sandbox.cli.words import Words, parse
 from sandbox.errors import UsageError
-from sandbox.preflight.model import Answer
 
 _USAGE = (
     "tree [-p PKG | --invert PKG] [--only build-scripts|macros|native|findings|new] [--depth N] [--no-dedupe] "
@@ -23,8 +22,9 @@ _SWITCHES = ("--json", "--no-dedupe", "--licences")
 _OPTIONS = dict.fromkeys(("-p", "--package", "--invert", "--only", "--depth", "--lock"), False)
 
 
-def run(words: Sequence[str], settings: Settings, answers: Collection[Answer] = ()) -> int:
-    """Print it. `answers` are of checks that were made already. Raises SandboxError."""
+def run(words: Sequence[str], settings: Settings) -> int:
+    """Print it. Raises SandboxError."""
+    from sandbox.cli.audit import answers
     from sandbox.cli.inventory import gather
     from sandbox.preflight.inventory import summary, tree, tree_json
     from sandbox.preflight.inventory.view import Asked, view
@@ -35,7 +35,7 @@ def run(words: Sequence[str], settings: Settings, answers: Collection[Answer] = 
     lock = found.one("--lock")
     if found.names or found.rest or lock == "":
         raise UsageError("tree takes options alone", hint=_USAGE)
-    inventory, _ = gather(settings, lock or "", answers)
+    inventory, _ = gather(settings, lock or "", answers(settings, lock or ""))
     seen = view(inventory, asked)
     groups = None
     if "--licences" in found.switches:

@@ -114,8 +114,9 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
             opened.ledger.close()
 
 
-def with_policy(settings: Settings, ground: Ground) -> tuple[Settings, ProjectPolicy | None]:
-    """The settings with what files of policy say; nothing is loaded where there is none. Raises PolicyError."""
+def with_policy(settings: Settings, ground: Ground, *, silent: bool = False) -> tuple[Settings, ProjectPolicy | None]:
+    """The settings with what files of policy say; nothing is loaded where there is none. What a tree loosens is told,
+    unless `silent`: for who asks a second time. Raises PolicyError."""
     found = policy_files.present(ground.root, ground.env)
     if not found and settings.policy in ("", "default"):
         return settings, None
@@ -123,7 +124,8 @@ def with_policy(settings: Settings, ground: Ground) -> tuple[Settings, ProjectPo
     from sandbox.policy.tell import tell
 
     settings, project = decide(settings, found, ground.root, ground.env)
-    tell(project, settings)
+    if not silent:
+        tell(project, settings)
     return settings, project
 
 

@@ -9,12 +9,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.cli import inventory as gathering
-from sandbox.cli import sbom, tree
 from sandbox.cli.main import main
-from sandbox.cli.options import Settings
 from sandbox.errors import UsageError
-from sandbox.preflight.model import Answer, finding
-from tests.unit.preflight.inventory.made import locked
+from tests.unit.preflight.advisory_files import put_record
 
 LOCK = """\
 version = 4
@@ -125,7 +122,7 @@ def test_the_tree_of_a_lock_file(lock: str, capsys: pytest.CaptureFixture[str]) 
     assert main(["tree", "--lock", lock]) == 0
     out = capsys.readouterr().out
     assert out.startswith("app 0.1.0 [path]\n└── csbench-a 1.0.0\n")
-    assert "note: not resolved" in out and "were not checked here" in out
+    assert "note: not resolved" in out and "note: advisories: not done: " in out
     assert main(["tree", "--lock", lock, "--invert", "csbench-a", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["starts"] == ["csbench-a@1.0.0"]
     assert main(["tree", "--lock", lock, "--licences"]) == 0
@@ -134,15 +131,11 @@ def test_the_tree_of_a_lock_file(lock: str, capsys: pytest.CaptureFixture[str]) 
     assert "tells neither build scripts" in capsys.readouterr().err
 
 
-def test_answers_that_are_passed_in_are_in_both(lock: str, capsys: pytest.CaptureFixture[str]) -> None:
-    package = locked()[0]._replace(name="csbench-a", version="1.0.0")
-    answers = (
-        Answer("advisories", "done", (finding("CS0550", package, "MAL-0000-0000"),)),
-        Answer("names", "not done", why="no list"),
-    )
-    assert tree.run(["--lock", lock], Settings(), answers) == 0
+def test_what_the_fast_checks_say_is_in_both(lock: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put_record(tmp_path / "db", "MAL-0000-0000", "csbench-a", {"introduced": "0"})
+    database = ["--advisory-db", str(tmp_path / "db")]
+    assert main([*database, "tree", "--lock", lock]) == 0
     out = capsys.readouterr().out
-    assert "csbench-a 1.0.0 [CS0550 critical]" in out and "note: names: not done: no list" in out
-    assert "were not checked here" not in out
-    assert sbom.run(["--lock", lock], Settings(), answers) == 0
+    assert "csbench-a 1.0.0 [CS0550 critical]" in out and "note: swapped: not done: " in out
+    assert main([*database, "sbom", "--lock", lock]) == 0
     assert "CS0550 critical" in capsys.readouterr().out
