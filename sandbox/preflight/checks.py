@@ -14,6 +14,9 @@ from sandbox.preflight.model import Check, Wishes
 
 PARTS: Mapping[str, bool] = {
     # Module in sandbox.preflight with CHECKS -> whether it has fast ones, which builds make first. In the order told.
+    "advisories": True,
+    "names": True,
+    "changes": True,
     "pinning": False,
 }
 

@@ -234,6 +234,8 @@ class Pump:
             self._doubled = {number: cooked and _is_cooked(number) for number, cooked in self._doubled.items()}
         elif kind == "X":
             self._ending.exit = _object(payload)
+            if self._ending.exit.get("full") and not self._ending.limit:
+                self._ending.limit = "far too many tasks at once (--process-limit)"
         elif kind == "F":
             failure = _object(payload)
             self._session.kill()

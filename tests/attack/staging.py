@@ -173,9 +173,7 @@ class Staged:
 
 
 def _is_of(unit: Mapping[str, Any], scenario: Scenario) -> bool:
-    """Whether this is the unit to be charged. `run` starts a program by its path alone: its package is not known."""
-    if exe := scenario.expected.get("exe"):
-        return unit["role"] == scenario.role and Path(str(unit.get("exe"))).name == exe
+    """Whether this is the unit to be charged."""
     return (unit["role"], unit.get("package")) == (scenario.role, scenario.crate)
 
 

@@ -36,9 +36,8 @@ def live_rows() -> list[golden.Row]:
 
 
 def refused(row: golden.Row, level: str) -> bool:
-    """Whether the guard refuses the row: what it is asked about, but plain forks."""
-    asked, container = row.verdicts[level]
-    return asked == sim.NOTIFY and not (row.call == "clone" and container == sim.ALLOW)
+    """Whether the guard refuses the row: all of these that it is asked about."""
+    return row.verdicts[level][0] == sim.NOTIFY
 
 
 def acts(rows: list[golden.Row]) -> dict[str, tuple[str, ...]]:

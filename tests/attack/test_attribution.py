@@ -112,6 +112,19 @@ def test_an_orphan_stays_in_its_unit(arena: Arena) -> None:
     assert not [event for event in found.events if event["unit"] == "u?"]
 
 
+@core
+def test_forks_that_ask_nobody_lead_no_act_away_from_its_unit(arena: Arena) -> None:
+    """A process is heard of at its first call that the guard sees; here a hundred ancestors made none."""
+    deep = "( " * 100 + ": < /etc/csbench-deep" + "; : )" * 100
+    lost = "( ( ( (sleep 0.3; : < /etc/csbench-lost) & ) & ) & ) & sleep 0.6"
+    acts = {"deep": shell(deep), "lost": shell(lost)}
+    found = arena.attack(script=acts, macro={f"m-{name}": words for name, words in acts.items()})
+    for name in ("deep", "lost"):
+        reads = found.select(kind="open", path=f"/etc/csbench-{name}")
+        assert {event["unit"] for event in reads} == {found.script_unit, found.macro_unit}, name
+    assert not [event for event in found.events if event["unit"] == "u?"]
+
+
 def test_a_cargo_within_a_build_script_belongs_to_the_scripts_unit(arena: Arena) -> None:
     body = 'fn main() { let _ = std::fs::read("/etc/csbench-nested"); println!("cargo:csbench-nested=ran"); }'
     inner = manifest("csbench-victim", "[workspace]").replace("\n", "\\n")

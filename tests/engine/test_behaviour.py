@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jsonschema
 import pytest
 
@@ -11,7 +13,9 @@ from sandbox.behaviour.model import Behaviour, Profile
 from sandbox.behaviour.profile import profile_of
 from sandbox.trace.reader import RunReader
 from tests.engine.crates import KITCHEN, scripted
-from tests.harness import Done, Lab, sandboxed
+from tests.engines import ENGINES, once, only
+from tests.harness import Done, Lab, ordinary_user, sandboxed
+from tests.users import me
 
 pytestmark = pytest.mark.engine
 
@@ -49,6 +53,22 @@ def test_two_clean_builds_at_two_places_with_different_jobs_behave_the_same(lab:
     assert all(dict(fact.detail)["where"] == "inside" for fact in native.of("write") if fact.owner == "own output")
     middle = next(one for one in one.behaviours if one.key.crate == "middle")
     assert [macro.rpartition("/")[2] for macro in middle.macros] == ["libderive-<hash>.so"]
+
+
+@once("it makes a container with each engine, for root and for somebody else")
+@only("root", "nobody else can become another user")
+def test_whoever_builds_and_with_whichever_engine_builds_behave_the_same(lab: Lab) -> None:
+    found = {}
+    for engine in ENGINES:
+        there = replace(lab, engine=engine)
+        for user in (me(), ordinary_user(there)):
+            done = sandboxed(there.project(KITCHEN, user=user), "build", options=["--engine", engine])
+            assert done.code == 0 and done.run.result["engine"] == engine, done.shown
+            found[engine, user.name] = behaviours(done)
+    first, *others = found.items()
+    for name, other in others:
+        assert other.holes == (), name
+        assert compare_runs(first[1], other) == {}, (first[0], name)
 
 
 def test_one_more_act_is_one_more_fact_of_that_unit_alone(lab: Lab) -> None:

@@ -50,6 +50,23 @@ def test_each_act_of_a_build_is_charged_to_its_unit(lab: Lab) -> None:
     assert {unit["unit"] for unit in run.units()} >= {event["unit"] for event in run.events()}
 
 
+_FORKS = """\
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    let script = "i=0; while [ $i -lt 3000 ]; do (exit 0) & i=$((i+1)); done; wait; echo $i";
+    let done = std::process::Command::new("/bin/sh").args(["-c", script]).output().unwrap();
+    assert!(done.status.success() && done.stdout == b"3000\\n", "{done:?}");
+}
+"""
+
+
+@core
+def test_a_shell_that_is_told_of_its_childrens_ends_forks_undisturbed(lab: Lab) -> None:
+    """The end of a child interrupts a call that waits for an answer; dash has no second try for a fork."""
+    done = sandboxed(lab.project(scripted(_FORKS)), "build")
+    assert done.code == 0 and done.run.result["verdict"] == "clean", done.shown
+
+
 def test_the_counters_of_a_clean_run_add_up(lab: Lab) -> None:
     run = sandboxed(lab.project(KITCHEN), "build").run
     complete = run.result["completeness"]

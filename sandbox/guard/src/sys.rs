@@ -136,6 +136,22 @@ pub fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(RawFd::try_from(fd).unwrap_or(-1)) })
 }
 
+/// Whether a process whose descriptor this is has not been reaped yet (`pidfd_send_signal(2)`); one that we may not
+/// signal is there too.
+pub fn is_alive(pidfd: RawFd) -> bool {
+    let none = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: without siginfo the call touches no memory.
+    let sent = check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, 0, none, 0) });
+    !sent.is_err_and(|error| error.raw_os_error() == Some(libc::ESRCH))
+}
+
+/// Whether a task is a thread of this process (tgkill(2)).
+pub fn is_thread_of(tid: u32, pid: u32) -> bool {
+    // SAFETY: the call touches no memory.
+    let sent = check(unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, 0) });
+    !sent.is_err_and(|error| error.raw_os_error() == Some(libc::ESRCH))
+}
+
 /// Nanoseconds of the monotonic clock.
 pub fn now_ns() -> u64 {
     let mut time = libc::timespec {

@@ -69,7 +69,6 @@ fn run(script: &str, pairs: &[(&str, &str)], later: &[u8]) -> Run {
         libc::SYS_ptrace,
         libc::SYS_unshare,
         libc::SYS_prctl,
-        libc::SYS_clone,
     ];
     let filter = filter(&calls);
     let mut config = Vec::new();

@@ -63,7 +63,7 @@ def test_the_guard_is_told_which_calls_to_refuse_and_with_what(level: str, arch:
     always = {nr: golden.error(words[name]) for name, nr in table.items() if words[name].startswith("refuse")}
     by_arguments = {
         table[name]: 97 if name.startswith("socket") else 1
-        for name in ("ioctl", "socket", "socketpair", "personality", "seccomp", "move_pages", "migrate_pages")
+        for name in ("clone", "ioctl", "socket", "socketpair", "personality", "seccomp", "move_pages", "migrate_pages")
     }
     assert refused == always | by_arguments
 

@@ -1,6 +1,5 @@
 //! From a call's number to the handler that knows its arguments. What is not known here is refused.
 
-use super::event::Event;
 use super::files::{PathAct, Second};
 use super::guard::{Answer, Call, Guard};
 use super::net::Message;
@@ -49,7 +48,6 @@ fn dispatch(guard: &mut Guard, call: &mut Call<'_>, number: Nr) -> Answer {
         libc::SYS_openat => guard.open(call, a[0], a[1], call.int(2), a[3]),
         libc::SYS_execve => guard.exec(call, HERE, a[0], a[1], a[2], 0),
         libc::SYS_execveat => guard.exec(call, a[0], a[1], a[2], a[3], call.int(4)),
-        libc::SYS_clone => guard.clone(call),
         libc::SYS_unlinkat if call.int(2) & libc::AT_REMOVEDIR != 0 => {
             path(guard, call, "rmdir", a[0], a[1])
         }
@@ -122,7 +120,6 @@ fn legacy(guard: &mut Guard, call: &mut Call<'_>, number: Nr) -> Answer {
             libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC,
             a[1],
         ),
-        libc::SYS_fork | libc::SYS_vfork => guard.forked(call),
         libc::SYS_unlink => path(guard, call, "unlink", HERE, a[0]),
         libc::SYS_rmdir => path(guard, call, "rmdir", HERE, a[0]),
         libc::SYS_rename => two(guard, call, "rename", [HERE, a[0], HERE, a[1]]),
@@ -230,36 +227,4 @@ fn symlink(guard: &mut Guard, call: &mut Call<'_>, at: u64, pointer: u64, text: 
             ..PathAct::default()
         },
     )
-}
-
-/// `CLONE_PARENT`: the new task becomes a sibling. No build needs it, and a sibling of cargo's child is cargo's child.
-const SIBLING: u64 = 0x8000;
-
-/// `CLONE_NEWTIME` and the seven older ones; the low byte of clone's flags is the exit signal, so time is not in it.
-const NEW_NAMESPACES: u64 = 0x7e02_0000;
-
-impl Guard {
-    /// A new task is only counted, as long as there is room for it.
-    pub fn forked(&mut self, call: &Call<'_>) -> Answer {
-        if !self.room.take() && !call.caller.guarding {
-            self.count(call.caller);
-            return Answer::Fail(libc::EAGAIN);
-        }
-        self.processes.count_fork();
-        self.count(call.caller)
-    }
-
-    /// clone(2); clone3 hides its flags in memory and is refused elsewhere.
-    pub fn clone(&mut self, call: &Call<'_>) -> Answer {
-        if call.args[0] & (NEW_NAMESPACES | SIBLING) == 0 {
-            return self.forked(call);
-        }
-        let event = Event {
-            kind: "namespace",
-            call: Some("clone"),
-            args: &call.args[..1],
-            ..Event::default()
-        };
-        self.deny(call.caller, libc::EPERM, &event)
-    }
 }

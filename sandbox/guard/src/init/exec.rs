@@ -67,7 +67,7 @@ impl Guard {
         let from_cargo =
             call.caller.parent == self.top && self.cargo_is_top() && call.caller.unit == CARGO;
         if is_top && self.cargo_is_top() {
-            return self.exec_by_top(call, &asked);
+            return self.exec_by_top(call, &asked, envp);
         }
         let believed = asked.path == GUARD && self.settings.broken("descent");
         if (from_cargo || believed) && !is_top {
@@ -142,7 +142,7 @@ impl Guard {
     }
 
     /// Process 2: first cargo itself, later perhaps the program of `cargo run`.
-    fn exec_by_top(&mut self, call: &mut Call<'_>, asked: &Asked) -> Answer {
+    fn exec_by_top(&mut self, call: &mut Call<'_>, asked: &Asked, envp: u64) -> Answer {
         if self.top_execs == 0 {
             self.top_execs = 1;
             return self.allow_exec(call, asked);
@@ -155,10 +155,8 @@ impl Guard {
         }
         self.top_execs += 1;
         self.queue.frame(b'P', b"");
-        let identity = Identity {
-            exe: asked.path.clone(),
-            ..Identity::default()
-        };
+        let env = whole(memory::strings(call.caller.tid, envp, IDENTITY_LIMIT)).unwrap_or_default();
+        let identity = absolute(identity(Role::Program, &asked.path, &[], &env), b"/");
         self.start_unit(
             call.caller,
             Role::Program,

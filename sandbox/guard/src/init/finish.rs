@@ -27,7 +27,7 @@ pub fn run(mut pump: Pump<'_>, queue: &Queue, guard: &Mutex<Guard>) {
                 survivors = living();
             }
         }
-        Stop::Killed => {}
+        Stop::Killed | Stop::Full => {}
     }
     // Lost ones are looked up while they live; the lock is free soon, since the writer goes on.
     record_survivors(guard, &survivors);
@@ -48,6 +48,7 @@ pub fn run(mut pump: Pump<'_>, queue: &Queue, guard: &Mutex<Guard>) {
         b'X',
         &exit_json(
             &guard,
+            stop,
             ended,
             pump.outside,
             of_units + survivors.len() as u64,
@@ -94,12 +95,21 @@ fn record_survivors(guard: &Mutex<Guard>, pids: &[u32]) {
     }
 }
 
-fn exit_json(guard: &Guard, ended: Option<Ended>, outside: i32, survivors: u64) -> Vec<u8> {
+fn exit_json(
+    guard: &Guard,
+    stop: Stop,
+    ended: Option<Ended>,
+    outside: i32,
+    survivors: u64,
+) -> Vec<u8> {
     let mut out = Vec::new();
     let mut object = Object::new(&mut out);
     object.maybe("code", ended.and_then(Ended::code));
     object.maybe("signal", ended.and_then(Ended::signal));
     object.maybe("outside", (outside != 0).then_some(outside.into()));
+    if stop == Stop::Full {
+        object.flag("full", true);
+    }
     object.number("seen", guard.counts.seen);
     object.number("written", guard.counts.written);
     object.number("quiet", guard.counts.quiet);

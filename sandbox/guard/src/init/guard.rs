@@ -3,7 +3,6 @@
 use super::event::{By, Event};
 use super::process::{Caller, Processes, UnitIndex, CARGO, UNKNOWN};
 use super::queue::Queue;
-use super::room::Room;
 use super::seccomp::Notification;
 use super::settings::Settings;
 use super::unit::{Identity, Role, Unit};
@@ -42,7 +41,6 @@ pub struct Guard {
     pub queue: Arc<Queue>,
     pub began: u64,
     pub processes: Processes,
-    pub room: Room,
     pub units: Vec<Unit>,
     /// The trusted cargo: process 2.
     pub top: u32,
@@ -106,7 +104,6 @@ impl Guard {
             unit.quiet = quiet_prefixes(&settings, unit.role, &Identity::default());
         }
         Ok(Self {
-            room: Room::new(&settings.limits),
             settings,
             queue,
             began,

@@ -35,6 +35,7 @@ use crate::sys;
 use guard::Guard;
 use pump::Pump;
 use queue::Queue;
+use room::Room;
 use settings::Settings;
 use spawn::Failure;
 use std::os::fd::AsRawFd;
@@ -79,6 +80,7 @@ fn run() -> Result<(), Failure> {
 
     let watch = Arc::new(pump::new_watch().map_err(failed("epoll"))?);
     let queue = Arc::new(Queue::default());
+    let limits = settings.limits.clone();
     let guard = Guard::new(
         settings,
         Arc::clone(&queue),
@@ -96,6 +98,8 @@ fn run() -> Result<(), Failure> {
         let guard = Arc::clone(&guard);
         std::thread::spawn(move || notifier::serve(listener, &guard));
     }
+    let limits: &[settings::Limit] = if listener.is_some() { &limits } else { &[] };
+    let room = Room::new(limits).map_err(failed("tasks"))?;
     spawned.wait_exec()?;
     queue.first(b'U', &start);
     queue.first(b'S', &state);
@@ -115,6 +119,7 @@ fn run() -> Result<(), Failure> {
         streams,
         decoder,
         spawned.pid,
+        room.fd(),
     )
     .map_err(failed("epoll"))?;
     finish::run(pump, &queue, &guard);

@@ -4,6 +4,7 @@ use super::real::View;
 use crate::sys;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 /// Index of a unit in the list of units.
 pub type UnitIndex = usize;
@@ -12,12 +13,9 @@ pub const CARGO: UnitIndex = 0;
 /// Processes whose descent is lost.
 pub const UNKNOWN: UnitIndex = 1;
 
-/// After so many new tasks everything cached is checked again. Must stay below the smallest `pid_max` in use, so that
-/// a number can't come round while we still remember its former owner.
-const CHECK_EVERY: u32 = 4096;
+/// So many processes that have ended are remembered before the table is cleaned; each holds a descriptor.
+const CLEAN_AT: usize = 256;
 
-/// Longest chain of unseen parents that is followed. A fork is a notified call, so even two in a row are rare.
-const DEEPEST: u32 = 64;
 /// A parent may end while we look; then the task has a new one.
 const TRIES: u32 = 8;
 
@@ -48,12 +46,24 @@ impl Caller {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Process {
+    /// Tells that the number still is this process's. None when we had no descriptor left.
+    alive: Option<OwnedFd>,
     start: u64,
     parent: u32,
     unit: UnitIndex,
     guarding: bool,
+}
+
+impl Process {
+    /// Whether the number still is this process's.
+    fn holds(&self, pid: u32) -> bool {
+        match &self.alive {
+            Some(fd) => sys::is_alive(fd.as_raw_fd()),
+            None => sys::stat(pid).is_some_and(|stat| stat.start == self.start),
+        }
+    }
 }
 
 /// Process ids are small and spread by the kernel; multiplying is all the hashing they need.
@@ -83,8 +93,7 @@ pub struct Processes {
     threads: ById<u32, u32>,
     processes: ById<u32, Process>,
     top: u32,
-    forks: u32,
-    check_every: u32,
+    clean_at: usize,
     /// Different processes seen so far.
     pub total: u64,
     /// The unit that lost processes of no other unit belong to, if there is one.
@@ -94,20 +103,11 @@ pub struct Processes {
 impl Processes {
     /// `top` is the trusted cargo.
     pub fn new(top: u32) -> Self {
-        let pid_max = std::fs::read("/proc/sys/kernel/pid_max")
-            .ok()
-            .and_then(|text| sys::number(&text));
-        let check_every = pid_max.map_or(CHECK_EVERY, |most| {
-            u32::try_from(most / 4)
-                .unwrap_or(CHECK_EVERY)
-                .clamp(16, CHECK_EVERY)
-        });
         Self {
             threads: ById::default(),
             processes: ById::default(),
             top,
-            forks: 0,
-            check_every,
+            clean_at: CLEAN_AT,
             total: 0,
             adopter: None,
         }
@@ -115,9 +115,9 @@ impl Processes {
 
     /// The process that the thread belongs to. None when it is gone.
     pub fn find(&mut self, tid: u32) -> Option<Caller> {
-        let pid = match self.threads.get(&tid) {
-            Some(pid) => *pid,
-            None => self.load(tid, 0)?,
+        let pid = match self.known(tid) {
+            Some(pid) => pid,
+            None => self.load(tid)?,
         };
         let process = self.processes.get(&pid)?;
         Some(Caller {
@@ -130,10 +130,17 @@ impl Processes {
         })
     }
 
-    /// `find`, after making sure that the number has not passed to another process.
+    /// What we know of the thread, unless its number or its process's has passed to another one.
+    fn known(&self, tid: u32) -> Option<u32> {
+        let pid = *self.threads.get(&tid)?;
+        let holds = self.processes.get(&pid).is_some_and(|one| one.holds(pid));
+        (holds && (tid == pid || sys::is_thread_of(tid, pid))).then_some(pid)
+    }
+
+    /// `find`, with the parent as it is now.
     pub fn find_checked(&mut self, tid: u32) -> Option<Caller> {
         self.threads.remove(&tid);
-        self.load(tid, 0)?;
+        self.load(tid)?;
         self.find(tid)
     }
 
@@ -145,32 +152,37 @@ impl Processes {
         }
     }
 
-    /// A new task is about to be made. Every few thousand of them, forget what can't be trusted any more.
-    pub fn count_fork(&mut self) {
-        self.forks += 1;
-        if self.forks >= self.check_every {
-            self.forks = 0;
-            self.threads.clear();
-            self.processes.retain(|pid, process| {
-                sys::stat(*pid).is_some_and(|stat| stat.start == process.start)
-            });
-        }
-    }
-
     /// Learn about a task from /proc; gives its process.
-    fn load(&mut self, tid: u32, depth: u32) -> Option<u32> {
-        let (pid, parent) = task(tid)?;
+    fn load(&mut self, tid: u32) -> Option<u32> {
+        self.clean();
+        // Only a process's first thread has a descriptor of this kind; it holds the number while we read.
+        let (pid, alive) = match sys::pidfd_open(tid) {
+            Ok(alive) => (tid, Some(alive)),
+            Err(_) => {
+                let (pid, _) = task(tid)?;
+                (pid, sys::pidfd_open(pid).ok())
+            }
+        };
+        let (group, parent) = task(tid)?;
         let stat = sys::stat(pid)?;
+        if group != pid {
+            return None;
+        }
         match self.processes.get_mut(&pid) {
-            Some(known) if known.start == stat.start => known.parent = parent,
+            Some(known) if known.start == stat.start && known.holds(pid) => known.parent = parent,
             _ => {
-                let (parent, unit) = self.descent(tid, pid, parent, depth);
+                let (parent, unit) = self.descent(tid, pid, parent);
                 let process = Process {
+                    alive,
                     start: stat.start,
                     parent,
                     unit,
                     guarding: false,
                 };
+                // What was read meanwhile was this process's only if it still is there.
+                if !process.holds(pid) {
+                    return None;
+                }
                 self.processes.insert(pid, process);
                 self.total += 1;
             }
@@ -179,8 +191,22 @@ impl Processes {
         Some(pid)
     }
 
-    /// The parent of a process as it is now, and the unit that comes from it.
-    fn descent(&mut self, tid: u32, pid: u32, mut parent: u32, depth: u32) -> (u32, UnitIndex) {
+    /// Forget those that have ended, once there may be many of them.
+    fn clean(&mut self) {
+        if self.threads.len().max(self.processes.len()) >= self.clean_at {
+            self.processes.retain(|pid, process| process.holds(*pid));
+            let known = &self.processes;
+            self.threads.retain(|tid, pid| {
+                known.contains_key(pid) && (tid == pid || sys::is_thread_of(*tid, *pid))
+            });
+            let left = self.threads.len().max(self.processes.len());
+            self.clean_at = (2 * left).max(CLEAN_AT);
+        }
+    }
+
+    /// The parent of a process as it is now, and the unit that comes from it: that of the nearest ancestor that we
+    /// know. A fork asks nobody, so there may be any number between the two.
+    fn descent(&mut self, tid: u32, pid: u32, mut parent: u32) -> (u32, UnitIndex) {
         if pid == self.top {
             return (parent, CARGO);
         }
@@ -189,18 +215,7 @@ impl Processes {
             return (parent, UNKNOWN);
         }
         for _ in 0..TRIES {
-            // Init adopts only what no unit's own first process adopts.
-            if parent <= 1 {
-                return (parent, self.adopter.unwrap_or(UNKNOWN));
-            }
-            if depth >= DEEPEST {
-                break;
-            }
-            if self.processes.contains_key(&parent) || self.load(parent, depth + 1).is_some() {
-                let unit = self
-                    .processes
-                    .get(&parent)
-                    .map_or(UNKNOWN, |process| process.unit);
+            if let Some(unit) = self.unit_above(parent) {
                 return (parent, unit);
             }
             match task(tid) {
@@ -209,6 +224,23 @@ impl Processes {
             }
         }
         (parent, UNKNOWN)
+    }
+
+    /// The unit that a process belongs to by its own descent. None when one of its ancestors ended while we looked.
+    fn unit_above(&self, mut pid: u32) -> Option<UnitIndex> {
+        loop {
+            if pid == self.top {
+                return Some(self.processes.get(&pid).map_or(CARGO, |one| one.unit));
+            }
+            // Init adopts only what no unit's own first process adopts.
+            if pid <= 1 {
+                return Some(self.adopter.unwrap_or(UNKNOWN));
+            }
+            if let Some(known) = self.processes.get(&pid).filter(|one| one.holds(pid)) {
+                return Some(known.unit);
+            }
+            pid = task(pid)?.1;
+        }
     }
 }
 
@@ -240,6 +272,7 @@ mod tests {
             (found.pid, found.parent, found.unit),
             (child.id(), own, CARGO)
         );
+        table.find(own).unwrap();
         table.assign(own, 7, true);
         assert_eq!(table.find(child.id()).unwrap().unit, CARGO);
         let mut second = Command::new("sleep").arg("5").spawn().unwrap();
@@ -248,11 +281,73 @@ mod tests {
             child.kill().unwrap();
             child.wait().unwrap();
         }
-        for _ in 0..table.check_every {
-            table.count_fork();
-        }
         assert_eq!(table.find(child.id()), None);
         assert!(table.find(own).is_some());
+    }
+
+    #[test]
+    fn whoever_forks_without_a_word_is_charged_by_the_nearest_ancestor_that_is_known() {
+        let mut table = Processes::new(1);
+        let mut first = Command::new("sh")
+            .args(["-c", "(( (sleep 5; :); :); :) & echo; wait"])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        assert!(table.find(first.id()).is_some());
+        table.assign(first.id(), 5, false);
+        let below = |of: u32| {
+            let all = sys::all_processes();
+            all.into_iter()
+                .find(|pid| sys::stat(*pid).is_some_and(|stat| stat.parent == of))
+        };
+        let mut last = first.id();
+        for _ in 0..3 {
+            last = loop {
+                match below(last) {
+                    Some(pid) => break pid,
+                    None => std::thread::yield_now(),
+                }
+            };
+        }
+        let found = table.find(last).unwrap();
+        assert_eq!((found.unit, table.total), (5, 2));
+        sys::kill(i32::try_from(last).unwrap(), libc::SIGKILL);
+        first.kill().unwrap();
+        first.wait().unwrap();
+    }
+
+    #[test]
+    fn a_number_that_passed_to_another_process_is_not_believed() {
+        let own = std::process::id();
+        let mut table = Processes::new(own);
+        let mut child = Command::new("sleep").arg("5").spawn().unwrap();
+        let mut other = Command::new("sleep").arg("5").spawn().unwrap();
+        table.find(child.id()).unwrap();
+        table.assign(child.id(), 9, true);
+        // As if `other` had got the number of `child` after its end.
+        let stale = table.processes.remove(&child.id()).unwrap();
+        table.processes.insert(other.id(), stale);
+        table.threads.insert(other.id(), other.id());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let found = table.find(other.id()).unwrap();
+        assert_eq!((found.unit, found.guarding), (CARGO, false));
+        // A thread's number that is a process's now.
+        table.threads.insert(other.id(), own);
+        assert_eq!(table.find(other.id()).unwrap().pid, other.id());
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+
+    #[test]
+    fn those_that_have_ended_are_forgotten_in_time() {
+        let mut table = Processes::new(std::process::id());
+        for _ in 0..CLEAN_AT + 8 {
+            let mut child = Command::new("true").spawn().unwrap();
+            table.find(child.id());
+            child.wait().unwrap();
+        }
+        assert!(table.processes.len() < 16 && table.threads.len() < 16);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::frame::{Decoder, MAX_PAYLOAD};
 use crate::sys::{self, Ended, Reaped};
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex, TryLockError};
 
 // Tags of the watched descriptors; from `UNITS` on, a unit's index.
@@ -17,6 +17,7 @@ const OUT: u64 = u64::MAX - 2;
 const ERR: u64 = u64::MAX - 3;
 const TTY: u64 = u64::MAX - 4;
 const INPUT: u64 = u64::MAX - 5;
+const FULL: u64 = u64::MAX - 6;
 
 /// Input that may wait for the build before we stop listening to the host.
 const MOST_INPUT: usize = 4 << 20;
@@ -31,6 +32,8 @@ pub enum Stop {
     /// The host asked for the end, or is gone.
     Killed,
     HostGone,
+    /// There were more tasks than there may be.
+    Full,
 }
 
 /// The loop's state.
@@ -94,7 +97,8 @@ pub fn block_signals() -> io::Result<OwnedFd> {
 }
 
 impl<'a> Pump<'a> {
-    /// `decoder` may hold frames that came with the config.
+    /// `decoder` may hold frames that came with the config; `full` is readable once there are too many tasks.
+    #[allow(clippy::too_many_arguments)]
     pub fn new(
         watch: Arc<OwnedFd>,
         signals: OwnedFd,
@@ -103,6 +107,7 @@ impl<'a> Pump<'a> {
         streams: Streams,
         decoder: Decoder,
         top: u32,
+        full: Option<RawFd>,
     ) -> io::Result<Self> {
         let mut pump = Self {
             watch,
@@ -127,6 +132,9 @@ impl<'a> Pump<'a> {
             libc::EPOLLIN,
             SIGNALS,
         )?;
+        if let Some(fd) = full {
+            pump.watch(libc::EPOLL_CTL_ADD, fd, libc::EPOLLIN, FULL)?;
+        }
         pump.watch_host(true);
         pump.watch_outputs(true);
         Ok(pump)
@@ -205,6 +213,7 @@ impl<'a> Pump<'a> {
             unsafe { libc::epoll_wait(self.watch.as_raw_fd(), events.as_mut_ptr(), 32, wait) };
         for event in &events[..usize::try_from(count).unwrap_or(0)] {
             match event.u64 {
+                FULL => return Some(Stop::Full),
                 HOST => {
                     if let Some(stop) = self.host() {
                         return Some(stop);

@@ -39,6 +39,7 @@ fn known(number: Nr) -> Option<Known> {
         libc::SYS_swapoff => ("mount", "swapoff", 1),
         libc::SYS_unshare => ("namespace", "unshare", 1),
         libc::SYS_setns => ("namespace", "setns", 2),
+        libc::SYS_clone => ("namespace", "clone", 1),
         libc::SYS_io_uring_setup => ("io_uring", "io_uring_setup", 2),
         libc::SYS_io_uring_enter => ("io_uring", "io_uring_enter", 6),
         libc::SYS_io_uring_register => ("io_uring", "io_uring_register", 4),

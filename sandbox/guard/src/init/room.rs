@@ -1,60 +1,112 @@
 //! How many tasks the container may have. The kernel's own limit (`RLIMIT_NPROC`) does not hold for the user that is the
-//! host's root, whatever namespace it is in (getrlimit(2)).
+//! host's root, whatever namespace it is in (getrlimit(2)). A fork asks nobody, so we look every few milliseconds.
 
 use super::settings::Limit;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::time::{Duration, Instant};
+use crate::sys;
+use std::fs::{self, File};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::time::Duration;
 
-/// After the container was found full, look again no sooner than this.
-const PAUSE: Duration = Duration::from_millis(20);
+/// Time between two looks: what a storm of forks can make in it is what it can have too much.
+const PAUSE: Duration = Duration::from_millis(5);
 
-/// Room for tasks: counted when it may have run out, which is seldom.
+/// The thread that looks. Once there are too many tasks it stops all but us and makes `fd` readable; the end is for
+/// whoever waits there.
 pub struct Room {
-    most: u64,
-    counted: u64,
-    since: u64,
-    full_at: Option<Instant>,
+    event: Option<OwnedFd>,
 }
 
 impl Room {
-    /// By the plan's limits. Twice the limit and some, so that the host can see that it was passed and end the build.
-    pub fn new(limits: &[Limit]) -> Self {
+    /// By the plan's limits; without a limit nobody looks.
+    pub fn new(limits: &[Limit]) -> std::io::Result<Self> {
         let limit = limits
             .iter()
             .find(|limit| limit.resource == libc::RLIMIT_NPROC);
-        let most = limit.map_or(u64::MAX, |limit| limit.hard.saturating_mul(2));
-        Self {
-            most: most.saturating_add(64),
-            counted: 0,
-            since: 0,
-            full_at: None,
-        }
+        let Some(limit) = limit else {
+            return Ok(Self { event: None });
+        };
+        let most = most(limit.hard);
+        let made = Made::new()?;
+        // SAFETY: the call touches no memory and gives a fresh descriptor.
+        let event = unsafe {
+            let flags = libc::EFD_CLOEXEC | libc::EFD_NONBLOCK;
+            OwnedFd::from_raw_fd(sys::check_int(libc::eventfd(0, flags))?)
+        };
+        let told = event.try_clone()?;
+        std::thread::spawn(move || {
+            wait_until_full(most, made, tasks);
+            sys::kill(-1, libc::SIGSTOP);
+            // The counter of a fresh eventfd takes any number but the largest.
+            let _ = sys::write(told.as_raw_fd(), &1u64.to_ne_bytes());
+        });
+        Ok(Self { event: Some(event) })
     }
 
-    /// Whether one more task fits; then it is counted as made.
-    pub fn take(&mut self) -> bool {
-        self.take_with(tasks)
+    /// Readable when there are too many tasks.
+    pub fn fd(&self) -> Option<RawFd> {
+        self.event.as_ref().map(AsRawFd::as_raw_fd)
+    }
+}
+
+/// Twice the limit and some, so that the host can see that it was passed and say so.
+fn most(hard: u64) -> u64 {
+    hard.saturating_mul(2).saturating_add(64)
+}
+
+/// How many tasks were made since it was asked last, at most: the namespace's last process id moves on by as many.
+struct Made {
+    file: File,
+    last: u64,
+}
+
+impl Made {
+    /// `loadavg` tells the reader's namespace's last process id (proc_loadavg(5)).
+    fn new() -> std::io::Result<Self> {
+        let mut made = Self {
+            file: File::open("/proc/loadavg")?,
+            last: 0,
+        };
+        made.since();
+        Ok(made)
     }
 
-    fn take_with(&mut self, count: impl FnOnce() -> u64) -> bool {
-        if self.counted.saturating_add(self.since) >= self.most {
-            if self.full_at.is_some_and(|at| at.elapsed() < PAUSE) {
-                return false;
+    /// `u64::MAX` when it can't be told: the ids came round, or there is nothing to read.
+    fn since(&mut self) -> u64 {
+        let mut text = [0u8; 128];
+        let count = self.file.read_at(&mut text, 0).unwrap_or(0);
+        let last = text[..count]
+            .trim_ascii_end()
+            .rsplit(|byte| *byte == b' ')
+            .next()
+            .and_then(sys::number);
+        let Some(last) = last else {
+            return u64::MAX;
+        };
+        let before = std::mem::replace(&mut self.last, last);
+        last.checked_sub(before).unwrap_or(u64::MAX)
+    }
+}
+
+/// Counts only when there may be too many, which is seldom.
+fn wait_until_full(most: u64, mut made: Made, count: impl Fn() -> u64) {
+    let mut at_most = 0u64;
+    loop {
+        std::thread::sleep(PAUSE);
+        at_most = at_most.saturating_add(made.since());
+        if at_most >= most {
+            at_most = count();
+            if at_most >= most {
+                return;
             }
-            self.counted = count();
-            self.since = 0;
-            self.full_at = (self.counted >= self.most).then(Instant::now);
         }
-        self.since += 1;
-        self.full_at.is_none()
     }
 }
 
 /// Tasks of the container: each process's folder of tasks has a link more for each of them (proc(5)).
 fn tasks() -> u64 {
     let Ok(entries) = fs::read_dir("/proc") else {
-        return 0;
+        return u64::MAX;
     };
     entries
         .flatten()
@@ -72,37 +124,38 @@ fn tasks() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
 
-    fn room(hard: u64) -> Room {
-        Room::new(&[Limit {
-            resource: libc::RLIMIT_NPROC,
-            soft: hard,
-            hard,
-        }])
+    #[test]
+    fn a_new_task_moves_the_last_process_id_on() {
+        let mut made = Made::new().unwrap();
+        made.since();
+        std::thread::spawn(|| ()).join().unwrap();
+        assert!(made.since() >= 1);
     }
 
     #[test]
-    fn it_is_full_at_twice_the_limit_and_has_room_again_when_tasks_have_ended() {
-        let mut room = room(40);
-        for _ in 0..144 {
-            assert!(room.take_with(|| 0));
-        }
-        assert!(!room.take_with(|| 144));
-        assert!(!room.take_with(|| 0), "not so soon");
-        std::thread::sleep(PAUSE);
-        assert!(room.take_with(|| 10));
+    fn it_counts_only_when_it_may_be_full_and_ends_when_it_is() {
+        let counted = Cell::new(0);
+        let made = Made {
+            file: File::open("/dev/null").unwrap(),
+            last: 0,
+        };
+        wait_until_full(100, made, || {
+            counted.set(counted.get() + 1);
+            if counted.get() < 3 {
+                50
+            } else {
+                100
+            }
+        });
+        assert_eq!(counted.get(), 3);
+        assert_eq!(most(40), 144);
     }
 
     #[test]
-    fn short_lived_tasks_never_fill_it() {
-        let mut room = room(40);
-        assert!((0..10_000).all(|_| room.take_with(|| 3)));
-    }
-
-    #[test]
-    fn without_a_limit_nothing_is_counted() {
-        let mut room = Room::new(&[]);
-        assert!((0..10_000).all(|_| room.take_with(|| panic!("no need"))));
+    fn without_a_limit_nobody_looks() {
+        assert!(Room::new(&[]).unwrap().fd().is_none());
     }
 
     #[test]

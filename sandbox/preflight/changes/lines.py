@@ -1,0 +1,70 @@
+"""How much of a package's code changed, in lines, and the change itself. Bounded, for both sides are hostile. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable
+
+from sandbox.preflight.packages.contents import Contents
+
+MAX_LINES = 3000
+"""Lines of a file that are compared in order: the comparison takes quadratic time on texts made for it."""
+
+MAX_ALL = 20_000
+"""Lines of all files of one package that are compared in order."""
+
+MAX_LETTERS = 400
+MAX_DIFF = 400
+"""Lines of one file's diff that are shown."""
+
+_ASIDE = ("tests/", "benches/", "examples/")
+
+
+def changed_code(old: Contents, new: Contents) -> int:
+    """How many lines of Rust differ, added and removed ones, without tests, benches and examples. Counted as sets of
+    lines, so that moved ones don't count, and in linear time."""
+    total = 0
+    for path in old.files.keys() | new.files.keys():
+        if not path.endswith(".rs") or path.startswith(_ASIDE):
+            continue
+        before, after = old.files.get(path), new.files.get(path)
+        if before and after and before.digest == after.digest:
+            continue
+        one, two = Counter(_code(old.text(path))), Counter(_code(new.text(path)))
+        total += (one - two).total() + (two - one).total()
+    return total
+
+
+def diff(old: Contents | None, new: Contents, paths: Iterable[str]) -> tuple[str, ...]:
+    """A unified diff of some files, without line ends. Files that are too long to compare are only named."""
+    shown: list[str] = []
+    left = MAX_ALL
+    for path in sorted(set(paths)):
+        before = (old.text(path) if old else None) or ""
+        after = new.text(path) or ""
+        if before == after:
+            continue
+        one, two = _cut(before), _cut(after)
+        left -= len(one or ()) + len(two or ())
+        if one is None or two is None or left < 0:
+            shown.append(f"{path}: changed, and too long to be shown")
+            continue
+        names = (f"a/{path}" if before else "/dev/null"), (f"b/{path}" if after else "/dev/null")
+        lines = list(difflib.unified_diff(one, two, *names, lineterm="", n=2))
+        shown += lines[:MAX_DIFF]
+        if len(lines) > MAX_DIFF:
+            shown.append(f"… {len(lines) - MAX_DIFF} more lines of {path}")
+    return tuple(shown)
+
+
+def _code(text: str | None) -> Iterable[str]:
+    stripped = (line.strip() for line in (text or "").splitlines())
+    return (line for line in stripped if line and not line.startswith("//"))
+
+
+def _cut(text: str) -> list[str] | None:
+    lines = text.splitlines()
+    if len(lines) > MAX_LINES:
+        return None
+    return [line if len(line) <= MAX_LETTERS else line[:MAX_LETTERS] + "…" for line in lines]

@@ -1,0 +1,153 @@
+"""A package's files, bounded. All of it is hostile: names, sizes, archives. Nothing is ever unpacked to disk."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+import tarfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from sandbox.cargo.files import Unreadable, read_bytes
+
+MAX_CRATE = 64 << 20
+"""Bytes of a `.crate` file that is read; crates.io takes 10 MiB unless asked, other registries more."""
+
+MAX_TOTAL = 256 << 20
+"""Bytes that a package's archive may unpack to: half of what cargo takes, for all of it is in memory here."""
+
+MAX_FILES = 50_000
+MAX_TEXT = 4 << 20
+"""Bytes of one file that are kept for reading."""
+
+SAMPLE = 64 << 10
+"""Bytes that are kept of data that is no text."""
+
+_MINE = frozenset((".cargo-ok", ".cargo-checksum.json"))
+
+Origin = Literal["crate", "unpacked", "folder"]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of a package: its size in bytes, the SHA-256 of its content and its beginning (`MAX_TEXT` bytes,
+    `SAMPLE` of what is no text)."""
+
+    size: int
+    digest: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The files by path within the package. `origin` tells how far to trust it: a `crate` has the lock file's checksum,
+    what lies unpacked or in a folder of its own may have been changed since."""
+
+    origin: Origin
+    files: Mapping[str, File]
+
+    def text(self, path: str) -> str | None:
+        """A file as text, with replacement characters for what is none; None where there is no such file."""
+        found = self.files.get(path)
+        return None if found is None else found.data.decode("utf-8", "replace").removeprefix("\ufeff")
+
+
+def of_crate(path: Path, checksum: str) -> Contents:
+    """What a `.crate` holds. Raises FileNotFoundError, and Unreadable for one with another checksum, a bomb, one that
+    is cut, or one whose entries aren't plain files below one folder."""
+    packed = read_bytes(path, MAX_CRATE)
+    if hashlib.sha256(packed).hexdigest() != checksum:
+        raise Unreadable("its checksum is not the lock file's")
+    return of_archive(packed)
+
+
+def of_archive(packed: bytes) -> Contents:
+    """As `of_crate`, of bytes that were checked already. Raises Unreadable."""
+    files: dict[str, File] = {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(_unzip(packed)), mode="r:") as archive:
+            for entry in archive:
+                if entry.isdir():
+                    continue
+                name = _inner(entry.name)
+                # A sparse file has holes that take no room in the archive, and any size in memory.
+                if not entry.isfile() or entry.issparse() or name is None or name in files:
+                    raise Unreadable(f"it has an entry that no package may have: {entry.name[:100]!r}")
+                if len(files) >= MAX_FILES:
+                    raise Unreadable(f"it has more than {MAX_FILES} files")
+                stream = archive.extractfile(entry)
+                files[name] = _file(name, stream.read() if stream else b"")
+    except (tarfile.TarError, EOFError, ValueError, OverflowError, OSError) as error:
+        raise Unreadable(f"it is no proper archive: {error}") from None
+    return Contents("crate", files)
+
+
+def of_folder(top: Path, origin: Origin, only: str = "") -> Contents:
+    """What lies in a folder, without following links and without `target` and `.git`; `only` reads one file of it.
+
+    Raises FileNotFoundError, Unreadable.
+    """
+    files: dict[str, File] = {}
+    total = 0
+    if not os.path.isdir(top) or os.path.islink(top):
+        raise FileNotFoundError(f"no such folder: {top}")
+    if only:
+        if os.path.islink(top / only):
+            raise Unreadable(f"its {only} is a link")
+        return Contents(origin, {only: _file(only, read_bytes(top / only, MAX_TEXT))})
+    for folder, folders, names in os.walk(top):
+        folders[:] = sorted(name for name in folders if name not in (".git", "target") and not _is_link(folder, name))
+        if folder != os.fspath(top) and "Cargo.toml" in names and origin == "folder":
+            # Another package's.
+            folders[:] = []
+            continue
+        for name in sorted(names):
+            path = os.path.join(folder, name)
+            inner = os.path.relpath(path, top)
+            status = os.lstat(path)
+            if not stat.S_ISREG(status.st_mode) or inner in _MINE:
+                continue
+            total += status.st_size
+            if len(files) >= MAX_FILES or total > MAX_TOTAL:
+                raise Unreadable(f"it has more than {MAX_FILES} files or {MAX_TOTAL} bytes")
+            try:
+                files[inner] = _file(inner, read_bytes(path, MAX_TOTAL))
+            except FileNotFoundError:
+                continue
+    return Contents(origin, files)
+
+
+def _is_link(folder: str, name: str) -> bool:
+    return os.path.islink(os.path.join(folder, name))
+
+
+def _file(path: str, data: bytes) -> File:
+    # A zero byte is no reason to keep less of code: it could be there to hide the rest.
+    opaque = b"\0" in data[:SAMPLE] and not path.endswith((".rs", ".toml"))
+    return File(len(data), hashlib.sha256(data).hexdigest(), data[: SAMPLE if opaque else MAX_TEXT])
+
+
+def _unzip(packed: bytes) -> bytes:
+    engine = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        data = engine.decompress(packed, MAX_TOTAL)
+    except zlib.error as error:
+        raise Unreadable(f"it is no gzip file: {error}") from None
+    if engine.unconsumed_tail:
+        raise Unreadable(f"it unpacks to more than {MAX_TOTAL} bytes")
+    if not engine.eof:
+        raise Unreadable("it is cut short")
+    return data
+
+
+def _inner(name: str) -> str | None:
+    """The path below the archive's one folder (`NAME-VERSION/`); None for one that leaves it."""
+    parts = name.split("/")
+    if name.startswith("/") or len(parts) < 2 or any(part in ("", ".", "..") for part in parts) or "\\" in name:
+        return None
+    return "/".join(parts[1:])
