@@ -73,7 +73,7 @@ def state_of(workspace: str, checksums: Mapping[tuple[str, str], str], store: Ru
     profile = reader_run.profile(last.id)
     if profile is None:
         raise BaselineError(f"run {last.id} can't be read", hint=BUILD_FIRST)
-    entries, folder = _ledger(store, last, state_dir)
+    entries, folder = ledger_of(store, last, state_dir)
     here = {one.unit for one in profile.behaviours}
     wanted = {
         key: entry
@@ -132,7 +132,7 @@ class _Runs:
         return None if found is None else replace(found, unit=f"{entry.run}/{found.unit}")
 
 
-def _ledger(store: RunStore, last: RunInfo, state_dir: Path) -> tuple[dict[str, Entry], Path | None]:
+def ledger_of(store: RunStore, last: RunInfo, state_dir: Path) -> tuple[dict[str, Entry], Path | None]:
     """The entries of the last run's build dir; none where ledger and build dir do not fit any more."""
     try:
         with RunReader(last.path) as reader:

@@ -26,7 +26,10 @@ from sandbox.preflight.model import Answer, Check, Subject
 from sandbox.report.formats import Context, Target, parse_target
 
 _LEVELS = ("low", "medium", "high", "critical", "never")
-USAGE = "audit [--lock FILE | --manifest-path PATH] [--json] [--only CHECK] [--deny LEVEL] [--report FILE]"
+USAGE = (
+    "audit [--lock FILE | --manifest-path PATH] [--advisory-db FOLDER] [--only CHECK] [--deny LEVEL] [--json]"
+    " [--report FILE] | audit diff OLD.lock NEW.lock"
+)
 
 
 class _Looked(NamedTuple):
@@ -40,12 +43,19 @@ class _Looked(NamedTuple):
 
 def run(words: Sequence[str], settings: Settings) -> int:
     """Print or write the audit; returns its exit code. Raises UsageError, WorkspaceError, PolicyError, ReportError."""
+    if words[:1] == ["diff"]:
+        from sandbox.cli import audit_diff
+
+        return audit_diff.run(words[1:], settings)
     options = {"--lock": False, "--manifest-path": False, "--only": False, "--deny": False, "--report": False}
+    options["--advisory-db"] = False
     given = parse(words, USAGE, ("--json",), options)
     if given.names or given.rest:
         raise UsageError(f"audit: {(given.names or given.rest)[0]!r} is not understood", hint=USAGE)
     if given.one("--deny") not in (None, *_LEVELS):
         raise UsageError(f"audit --deny: one of {', '.join(_LEVELS)}", hint=USAGE)
+    if database := given.one("--advisory-db"):
+        settings = replace(settings, advisory_db=database, given=(*settings.given, ("advisory_db", "command line")))
     lock, manifest = given.one("--lock"), given.one("--manifest-path")
     if lock is not None and manifest is not None:
         raise UsageError("audit looks at a lock file alone or at a workspace, not at both", hint=USAGE)

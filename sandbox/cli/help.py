@@ -24,6 +24,10 @@ Our own verbs:
   doctor [--json] [--require TIER]   what this host offers, as a tier: degraded, standard or strong
   runs list|show|path|prune|pin|unpin   the stored runs
   runs behaviour RUN [--json] [PACKAGE]   what each unit of a run did, normalised
+  tree [-p PKG|--invert PKG] [--only FILTER] [--licences] [--json]   the dependencies and what is known of each
+                                   filters: build-scripts, macros, native, findings, new; also --depth N, --no-dedupe
+  sbom [--format F] [--output FILE]   a bill of materials: cyclonedx-json, cyclonedx-xml, spdx-json
+                                   tree and sbom take --lock FILE, and then speak of that lock file alone
   baseline init|learn|status|diff|accept|verify|prune|import|export   accepted behaviours (docs/baselines.md)
   review [--accept PKG --reason TEXT]   go through what is new, one by one, and accept or skip it
 

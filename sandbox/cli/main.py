@@ -120,6 +120,14 @@ def _dispatch(arguments: list[str]) -> int:
         from sandbox.cli import records
 
         return records.run(rest, settings)
+    if verb == "sbom":
+        from sandbox.cli import sbom
+
+        return sbom.run(rest[rest.index("sbom") + 1 :], settings)
+    if verb == "tree":
+        from sandbox.cli import tree
+
+        return tree.run(rest[rest.index("tree") + 1 :], settings)
     if not verb:
         raise UsageError("no verb", hint="for instance: cargo-sandbox build; see cargo-sandbox --help")
     raise UsageError(f"no verb {verb!r}", hint="cargo-sandbox knows build check test run clippy doc bench; see --help")

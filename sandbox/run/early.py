@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 from sandbox.cli.options import Settings
 from sandbox.engine.protocol import Engine
@@ -38,7 +40,7 @@ def look(
 
     Raises PolicyError for an accepted graph that can't be read.
     """
-    checked = tuple(one for one in map(Finding.from_json, fast.findings) if _is_told(one, settings))
+    checked = tuple(one for one in map(_in_a_build, fast.findings) if _is_told(one, settings))
     found = (*checked, *(_novelties(invocation, graph_file) if graph_file else ()))
     stops = denied(invocation.facts, settings.allow_build_script) if settings.deny_build_scripts else ()
     open_ones = _open(invocation, settings, found)
@@ -55,6 +57,13 @@ def look(
     if open_ones:
         sys.stderr.write(_text(invocation, open_ones) + "\n")
     return Early(found, fast.holes, fast.checks)
+
+
+def _in_a_build(data: dict[str, Any]) -> Finding:
+    """A known vulnerability is no act of the build's: `audit` says how grave it is, a build tells of it and goes on."""
+    found = Finding.from_json(data)
+    mild = found.code == "CS0551" and at_least(found.severity, "high")
+    return replace(found, severity="medium") if mild else found
 
 
 def _is_told(finding: Finding, settings: Settings) -> bool:

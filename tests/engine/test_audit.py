@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
 import jsonschema
@@ -120,6 +121,31 @@ def test_what_policy_allows_by_its_code_is_built_and_shown_as_allowed(lab: Lab) 
     assert refused.code == 120, refused.shown
 
 
+def test_what_an_advisory_knows_stops_a_build_if_it_is_malware_and_is_told_if_it_is_a_weakness(lab: Lab) -> None:
+    """The database is made up, the crate is real."""
+    project = lab.project(binary(more='\n[dependencies]\nitoa = "=1.0.11"\n'))
+    words = '[advisory]\nid = "{}"\npackage = "itoa"\ndate = "{}"\n{}\n[versions]\npatched = [">=1.0.12"]\n'
+
+    def advise(number: str, more: str) -> None:
+        text = "```toml\n" + words.format(number, date.today(), more) + "```\n\n# Made up\n\nFor a test.\n"
+        project.write({f"db/crates/itoa/{number}.md": text})
+
+    options = ["--advisory-db", str(project.dir / "db")]
+    advise("RUSTSEC-2099-0001", 'cvss = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"')
+    done = sandboxed(project, "build", options=options)
+    assert done.code == 0 and "warning[CS0551]: package itoa 1.0.11" in done.stderr, done.shown
+    assert [(one["code"], one["severity"]) for one in done.run.findings()] == [("CS0551", "medium")]
+    audit = sandboxed(project, "audit", *options)
+    assert audit.code == 120 and "error[CS0551]: package itoa 1.0.11" in audit.stdout, audit.shown
+    advise("RUSTSEC-2099-0002", 'categories = ["malicious"]')
+    done = sandboxed(project, "build", options=options)
+    assert done.code == 120 and "error[CS0550]: package itoa 1.0.11" in done.stderr, done.shown
+    assert "nothing was run" in done.stderr
+    project.write({"db/crates/itoa/RUSTSEC-2099-0003.md": "no advisory"})
+    done = sandboxed(project, "build", options=[*options, "--on-violation", "report", "--deny", "never"])
+    assert done.code == 120 and "RUSTSEC-2099-0003" in done.stderr, done.shown
+
+
 def test_what_is_odd_is_drift_and_what_is_mild_is_the_audit_s_alone(lab: Lab) -> None:
     project = _locked(lab, _needs("csbench-yanked"))
     done = sandboxed(project, "build", env=_PLANTED)
@@ -130,7 +156,7 @@ def test_what_is_odd_is_drift_and_what_is_mild_is_the_audit_s_alone(lab: Lab) ->
     done = sandboxed(mild, "build", env=_PLANTED)
     assert (done.code, done.run.result["verdict"]) == (0, "clean"), done.shown
     assert "CS05" not in done.stderr
-    assert done.run.header["preflight"] == {"planted": "done"}
+    assert done.run.header["preflight"]["planted"] == "done"
     assert sandboxed(mild, "build", options=["--deny", "low"], env=_PLANTED).code == 120
 
 

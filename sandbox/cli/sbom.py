@@ -1,0 +1,60 @@
+"""`cargo-sandbox sbom`: the software bill of materials of the workspace here, or of a lock file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Sequence
+
+from sandbox import __version__
+from sandbox.cli.options import Settings
+from sandbox.cli.words import parse
+from sandbox.errors import UsageError
+from sandbox.preflight.inventory.model import Inventory
+from sandbox.preflight.model import Answer
+
+FORMATS = ("cyclonedx-json", "cyclonedx-xml", "spdx-json")
+_USAGE = f"sbom [--format {'|'.join(FORMATS)}] [--output FILE] [--lock FILE]"
+_ENDS = {".spdx.json": "spdx-json", ".xml": "cyclonedx-xml"}
+
+
+def run(words: Sequence[str], settings: Settings, answers: Collection[Answer] = ()) -> int:
+    """Print or write the document. `answers` are of checks that were made already. Raises SandboxError."""
+    from sandbox.cli.inventory import gather
+
+    found = parse(words, _USAGE, (), {"--format": False, "--output": False, "--lock": False})
+    output, lock = found.one("--output"), found.one("--lock")
+    wanted = found.one("--format") or _format_of(output or "")
+    if found.names or found.rest or "" in (output, lock):
+        raise UsageError("sbom takes options alone, each with a value", hint=_USAGE)
+    if wanted not in FORMATS:
+        raise UsageError(f"there is no format {wanted!r}", hint=_USAGE)
+    inventory, built = gather(settings, lock or "", answers)
+    text = document(inventory, wanted)
+    if output is None:
+        # As bytes: a document says itself that it is UTF-8, whatever the terminal is.
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode() + b"\n")
+        return 0
+    from sandbox.report import write
+    from sandbox.report.formats import Target
+
+    destinations = write.open_all([Target(wanted, output)], built)
+    try:
+        destinations[0].write(text)
+    finally:
+        write.close_all(destinations)
+    return 0
+
+
+def document(inventory: Inventory, wanted: str) -> str:
+    """The document in one of `FORMATS`."""
+    from sandbox.preflight.inventory import cyclonedx, spdx
+
+    if wanted == "spdx-json":
+        return spdx.to_json(inventory, __version__)
+    make = cyclonedx.to_json if wanted == "cyclonedx-json" else cyclonedx.to_xml
+    return make(inventory, __version__)
+
+
+def _format_of(path: str) -> str:
+    return next((wanted for end, wanted in _ENDS.items() if path.endswith(end)), FORMATS[0])
