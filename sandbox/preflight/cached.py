@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 _MAX_BYTES = 4 << 20
 _MAX_ENTRIES = 50_000
-_MAX_DEPTH = 6
 
 
 class Fast(NamedTuple):
@@ -57,14 +56,12 @@ def database(folder: str) -> str:
 
 def tree(folder: str, folders_only: bool = False) -> str:
     """The state of all that lies below a folder by name, size and times; with `folders_only` of folders two levels
-    deep, which tell what was added, removed or replaced in them."""
-    made = hashlib.sha256()
-    for count, line in enumerate(_folders(folder) if folders_only else _entries(folder, 0)):
-        made.update(line.encode("utf-8", "surrogateescape"))
-        if count > _MAX_ENTRIES:
-            made.update(b"more")
-            break
-    return made.hexdigest()
+    deep, which tell what was added, removed or replaced in them. What is too large to be looked at has no state that
+    comes twice."""
+    lines = sorted(_folders(folder) if folders_only else _files(folder))
+    if len(lines) > _MAX_ENTRIES:
+        return os.urandom(16).hex()
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def load(path: str, key: str) -> Fast | None:
@@ -117,22 +114,27 @@ def _state(path: str) -> str:
     return f"{path}:{state.st_ino}:{state.st_size}:{state.st_mtime_ns}:{state.st_ctime_ns}"
 
 
-def _entries(folder: str, depth: int) -> Iterator[str]:
-    try:
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-    except OSError as error:
-        yield f"{folder}:{error.errno}"
-        return
-    for entry in entries:
-        if entry.name == "__pycache__":
-            continue
+def _files(folder: str) -> Iterator[str]:
+    """Everything that is no folder, and folders that can't be read; empty folders tell nothing."""
+    waiting, seen = [folder], 0
+    while waiting and seen <= _MAX_ENTRIES:
+        place = waiting.pop()
         try:
-            state = entry.stat()
-            inner = entry.is_dir(follow_symlinks=False) and depth < _MAX_DEPTH
+            with os.scandir(place) as found:
+                entries = list(found)
         except OSError as error:
-            yield f"{entry.path}:{error.errno}"
+            yield f"{place}:{error.errno}"
             continue
-        yield f"{entry.path}:{state.st_ino}:{state.st_size}:{state.st_mtime_ns}:{state.st_ctime_ns}"
-        if inner:
-            yield from _entries(entry.path, depth + 1)
+        seen += len(entries) + 1
+        for entry in entries:
+            try:
+                if not entry.is_dir(follow_symlinks=False):
+                    state = entry.stat()
+                    yield f"{entry.path}:{state.st_ino}:{state.st_size}:{state.st_mtime_ns}:{state.st_ctime_ns}"
+                elif entry.name != "__pycache__":
+                    waiting.append(entry.path)
+            except OSError as error:
+                yield f"{entry.path}:{error.errno}"
+    if seen > _MAX_ENTRIES:
+        # A walk that was cut short tells nothing; `tree` sees it by the number of lines.
+        yield from ("",) * (_MAX_ENTRIES + 1)

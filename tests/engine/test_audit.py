@@ -11,7 +11,9 @@ import pytest
 
 from sandbox.preflight import audit_json
 from tests.engine.crates import binary, manifest
+from tests.engine.registry import package, registry
 from tests.harness import Done, Lab, Project, sandboxed
+from tests.unit.preflight.advisory_files import put_record
 
 pytestmark = pytest.mark.engine
 
@@ -54,8 +56,8 @@ def test_an_audit_says_what_each_check_looked_at_and_leaves_the_tree_as_it_is(la
     assert "a list of names: 2 packages, 0 findings" in done.stdout
     assert "note[CS0593]: the project: has no pinned toolchain" in done.stdout
     assert sorted(project.dir.rglob("*")) == before
-    data = _json(sandboxed(project, "audit", "--json", env=_PLANTED))
-    assert (data["verdict"], data["complete"], data["packages"]) == ("incomplete", False, 2), "nobody gave a database"
+    data = _json(sandboxed(project, "audit", "--json", "--only", "planted,pinning", env=_PLANTED))
+    assert (data["verdict"], data["complete"], data["packages"]) == ("drift", True, 2)
 
 
 def test_a_missing_lock_file_is_told_and_none_is_written(lab: Lab) -> None:
@@ -190,3 +192,29 @@ def test_answers_are_kept_until_something_changes_and_a_broken_one_is_made_anew(
     project.write(_needs("csbench-malware"))
     assert sandboxed(project, "check", env=_PLANTED).code == 120
     assert kept()[1] != first[1]
+
+
+def test_what_an_advisory_database_calls_malicious_is_fetched_and_never_run(lab: Lab) -> None:
+    files = {"Cargo.toml": manifest("csbench-evil", version="1.0.0"), "src/lib.rs": "", "build.rs": _MARK}
+    more = '\n[dependencies]\ncsbench-evil = "1"\n\n[workspace]\n'
+    with registry({("csbench-evil", "1.0.0"): package("csbench-evil", "1.0.0", files)}) as (url, _):
+        source = f'[source.crates-io]\nreplace-with = "here"\n[source.here]\nregistry = "sparse+{url}"\n'
+        project = _locked(lab, binary(more=more) | {"~/.cargo/config.toml": source})
+        database = project.path("~/db")
+        put_record(database, "MAL-2026-9999", "csbench-evil", {"introduced": "0"})
+        options = ("--advisory-db", str(database))
+        stopped = sandboxed(project, "build", options=options)
+        assert stopped.code == 120, stopped.shown
+        assert "error[CS0550]: package csbench-evil 1.0.0 is known to be malicious" in stopped.stderr
+        assert "= chain: app 0.1.0 -> csbench-evil 1.0.0" in stopped.stderr
+        assert not _ran(project)
+        assert stopped.run.units() == []
+        audit = sandboxed(project, "audit", "--only", "advisories", options=options)
+        assert (audit.code, "MAL-2026-9999" in audit.stdout) == (120, True), audit.shown
+        put_record(database, "MAL-2026-9999", "csbench-evil", {"introduced": "2.0.0"})
+        other = sandboxed(project, "build", options=options)
+        assert other.code == 0, other.shown
+        assert _ran(project), "another version than the malicious one is built, as soon as the database says so"
+        broken = sandboxed(project, "check", options=["--advisory-db", str(project.path("~/none"))])
+        assert broken.run.result["verdict"] == "incomplete", broken.shown
+        assert "the check advisories" in broken.stderr

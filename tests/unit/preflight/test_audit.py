@@ -242,3 +242,9 @@ def test_sarif_shows_what_is_about_a_line_of_a_file_on_that_line(tmp_path: Path)
     assert {(one["artifactLocation"]["uri"], one["region"]["startLine"]) for one in places} == {
         (".github/ci.yml", 7), ("rust/Cargo.lock", 1),
     }  # fmt: skip
+
+
+def test_every_check_that_can_be_wanted_is_there_once_its_part_is() -> None:
+    names = {check.name for check in checks.all_checks()}
+    whole = Wishes(advisory_db="/db", cooldown_days=1)
+    assert checks.wanted(whole) <= names

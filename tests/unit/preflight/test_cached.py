@@ -72,6 +72,7 @@ def test_any_change_below_a_folder_changes_its_state(tmp_path: Path) -> None:
     advisory.write_text("two")
     states.append(cached.database(str(tmp_path)))
     (tmp_path / "crates" / "y").mkdir()
+    (tmp_path / "crates" / "y" / "RUSTSEC-2020-0002.md").write_text("three")
     states.append(cached.database(str(tmp_path)))
     states.append(cached.database(str(tmp_path / "none")))
     assert len(set(states)) == len(states)
@@ -88,11 +89,12 @@ def test_what_git_does_in_a_clone_changes_its_state(tmp_path: Path) -> None:
     assert len(set(states)) == len(states)
 
 
-def test_a_folder_without_end_is_looked_at_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_without_end_is_never_taken_for_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(20):
+        (tmp_path / f"{number}" / "inner").mkdir(parents=True)
+    assert cached.tree(str(tmp_path)) == cached.tree(str(tmp_path))
     monkeypatch.setattr(cached, "_MAX_ENTRIES", 10)
-    for number in range(100):
-        (tmp_path / str(number)).write_text("")
-    assert cached.tree(str(tmp_path))
+    assert cached.tree(str(tmp_path)) != cached.tree(str(tmp_path))
 
 
 def test_a_kept_answer_imports_no_check(tmp_path: Path) -> None:
