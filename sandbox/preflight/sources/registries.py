@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from sandbox.cargo.config import Value
 from sandbox.preflight.model import Subject, Wishes
+from sandbox.preflight.sources.replaced import stand_in
 from sandbox.preflight.sources.source import CRATES_IO, Source, fold, key, matches, name_matches, parse
 
 
@@ -58,10 +59,12 @@ def sources(subject: Subject) -> tuple[Registry, ...]:
 def private(subject: Subject) -> tuple[Registry, ...]:
     """Every registry but crates.io that the configuration or the lock file has, each URL once. What stands in for
     crates.io by `[source]` is a mirror of it and none of these."""
-    found = {registry.key: registry for registry in reversed(named(subject)) if not registry.public}
+    mirror = stand_in(subject.config, CRATES_IO)
+    hidden = {CRATES_IO, key(mirror.value) if mirror and mirror.kind == "registry" else CRATES_IO}
+    found = {registry.key: registry for registry in reversed(named(subject)) if registry.key not in hidden}
     for package in subject.locked:
         source = parse(package.source)
-        if source.kind == "registry" and not source.public and source.key not in found:
+        if source.kind == "registry" and source.key not in hidden | found.keys():
             found[source.key] = Registry(str(source), source.url, str(subject.lock_file), False)
     return tuple(found.values())
 

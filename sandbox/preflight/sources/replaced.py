@@ -56,7 +56,7 @@ def run(subject: Subject) -> Answer:
 
 
 def stand_in(config: CargoConfig | None, url: str) -> StandIn | None:
-    """What replaces the registry of that index URL; None when nothing does."""
+    """What replaces the registry of that index URL (or `crates-io`); None when nothing does."""
     for name, table in _tables(config):
         own = _text(table.get("registry"))
         if (key(own) == key(url)) if own else (name == CRATES_IO and key(url) == CRATES_IO):

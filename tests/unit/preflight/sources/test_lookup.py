@@ -91,6 +91,13 @@ def test_a_registry_of_the_lock_file_is_a_private_one_too(tmp_path: Path) -> Non
     assert codes(answer) == ["CS0502"]
 
 
+def test_what_stands_in_for_crates_io_is_no_private_index(tmp_path: Path) -> None:
+    private = Index(entry("acme-util", "1.2.0"))
+    home = f'{NAMES_ACME}[source.crates-io]\nreplace-with = "m"\n[source.m]\nregistry = "{ACME}"\n'
+    answer = lookup.run(subject(tmp_path, *PACKAGES, home=home, fetch=private))
+    assert (answer.state, answer.findings, private.asked) == ("done", (), [])
+
+
 @pytest.mark.parametrize("version", [1, 2, 3])
 def test_what_cargo_keeps_of_an_index_needs_no_network(tmp_path: Path, version: int) -> None:
     looked_at = subject(tmp_path, *PACKAGES, home=NAMES_ACME)

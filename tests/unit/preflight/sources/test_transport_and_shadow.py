@@ -19,6 +19,12 @@ def test_a_git_dependency_that_can_move_is_told_with_the_line_to_write(tmp_path:
     assert f'rev = "{COMMIT}"' in answer.findings[0].help
 
 
+def test_packages_of_one_repository_are_told_together(tmp_path: Path) -> None:
+    git = f"git+https://git.invalid/x?branch=main#{COMMIT}"
+    answer = transport.run(subject(tmp_path, *(locked(f"x{n}", source=git) for n in range(30)), locked("y")))
+    assert codes(answer) == ["CS0505"] and answer.findings[0].tree[-1] == "… and 10 more"
+
+
 def test_a_git_dependency_with_a_revision_is_fixed(tmp_path: Path) -> None:
     answer = transport.run(
         subject(tmp_path, locked("x", source=f"git+https://git.invalid/x?rev={COMMIT[:7]}#{COMMIT}"))
