@@ -90,8 +90,8 @@ def _look(package: LockedPackage, place: Place, kept: Kept, before: int) -> _Res
         return _Result(unknown=f"{name} is unpacked, and there is no {place.crate} to compare it with")
     except TooMuch as error:
         return _Result([finding("CS0511", package, f"{place.folder}: {error}")])
-    except OSError as error:
-        return _Result(unknown=f"{name}: {error}")
+    except (OSError, ValueError) as error:
+        return _Result(unknown=f"{name}: {clip(str(error))}")
     if not package.checksum:
         return _Result(unknown=f"{name} has no checksum in the lock file")
     files = tree or Tree({}, ())
@@ -102,7 +102,7 @@ def _look(package: LockedPackage, place: Place, kept: Kept, before: int) -> _Res
     try:
         found = compare(place.crate, place.top, place.folder, tree)
     except OSError as error:
-        return _Result(unknown=f"{name}: {error}")
+        return _Result(unknown=f"{name}: {clip(str(error))}")
     findings = _findings(package, place, found, tree)
     settled = max(status.st_ctime_ns, files.newest()) < before
     keep = not findings and found.same and settled

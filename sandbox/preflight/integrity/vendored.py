@@ -19,7 +19,7 @@ from sandbox.cargo.lockfile import LockedPackage
 from sandbox.judge.model import Finding
 from sandbox.preflight.integrity.tree import TooMuch, Tree, listed, walk
 from sandbox.preflight.model import Answer, Subject, finding
-from sandbox.preflight.sources.replaced import stand_in
+from sandbox.preflight.sources.replaced import StandIn, stand_in
 from sandbox.preflight.sources.source import clip, parse
 
 SUMS = ".cargo-checksum.json"
@@ -39,11 +39,14 @@ class _Result(NamedTuple):
 def run(subject: Subject) -> Answer:
     """Looks at every package of the lock file whose source is replaced by a folder."""
     folders: dict[str, dict[tuple[str, str], list[str]]] = {}
+    replacements: dict[str, StandIn | None] = {}
     jobs: list[tuple[LockedPackage, str]] = []
     unknown: list[str] = []
     for package in subject.locked:
-        source = parse(package.source)
-        replacement = stand_in(subject.config, source.url) if source.url else None
+        url = parse(package.source).url
+        if url not in replacements:
+            replacements[url] = stand_in(subject.config, url) if url else None
+        replacement = replacements[url]
         if replacement is None or replacement.kind != "directory":
             continue
         if replacement.value not in folders:
@@ -71,8 +74,8 @@ def _packages(top: str) -> tuple[dict[tuple[str, str], list[str]], list[str]]:
     failed: list[str] = []
     try:
         names = sorted(os.listdir(top))
-    except OSError as error:
-        return {}, [f"{clip(top)}: {error.strerror}"]
+    except (OSError, ValueError) as error:
+        return {}, [f"{clip(top)}: {clip(str(error))}"]
     if len(names) > _MAX_FOLDERS:
         return {}, [f"{clip(top)} has more than {_MAX_FOLDERS} folders"]
     for name in names:

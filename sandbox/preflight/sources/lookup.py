@@ -6,6 +6,7 @@ is ever told to anybody. What cargo keeps of an index is read without network, b
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from sandbox.preflight.sources.requirers import Requirers
 from sandbox.preflight.sources.source import bare, clip, is_loopback, parse, scheme
 
 MAX_LOOK_UPS = 5_000
+MAX_REGISTRIES = 50
 MAX_SECONDS = 60.0
 """For all questions to one registry. What was not answered by then is not done."""
 
@@ -45,7 +47,11 @@ def run(subject: Subject) -> Answer:
     requirers = Requirers(subject.locked)
     found: list[Finding] = []
     missing: list[str] = []
-    for registry in private(subject):
+    registries = private(subject)
+    if len(names) > MAX_LOOK_UPS or len(registries) > MAX_REGISTRIES:
+        missing.append(f"{len(names)} names in {len(registries)} registries are too many: the rest was not looked up")
+    names = names[:MAX_LOOK_UPS]
+    for registry in registries[:MAX_REGISTRIES]:
         known = _look_up(subject, registry, names)
         if known.why:
             missing.append(f"{clip(registry.name)}: {known.why}")
@@ -78,8 +84,6 @@ def _look_up(subject: Subject, registry: Registry, names: tuple[str, ...]) -> _K
     # A project must not make this machine ask its own services.
     if scheme(registry.url) != "https" and not (registry.trusted and is_loopback(registry.url)):
         return _Known(cached, f"not asked, as {clip(registry.url)} is no https address that the user named")
-    if len(names) > MAX_LOOK_UPS:
-        return _Known(cached, f"not asked for more than {MAX_LOOK_UPS} names")
     asked, why = _ask(subject.fetch, bare(registry.url), names)
     return _Known({**cached, **asked}, why)
 
@@ -107,7 +111,7 @@ def _cached(subject: Subject, registry: Registry, names: tuple[str, ...]) -> Ite
         return
     for folder in folders.of_registry(registry.url):
         top = subject.cargo_home / "registry" / "index" / folder / ".cache"
-        for name in names if top.is_dir() else ():
+        for name in names if os.path.isdir(top) else ():
             try:
                 yield name, index.parse_cached(read_bytes(top / index.place(name), index.MAX_BYTES), name)
             except (FileNotFoundError, Unreadable):

@@ -26,9 +26,10 @@ def run(subject: Subject) -> Answer:
     """Reads the workspace's manifests and the lock file's versions."""
     found: list[Finding] = []
     unread = []
+    by_name = {package.name: package for package in subject.locked}
     for path in subject.manifests:
         try:
-            found += [_loose(subject, item) for item in dependencies(path) if _is_loose(subject, item)]
+            found += [_loose(item, by_name.get(item.name)) for item in dependencies(path) if _is_loose(subject, item)]
         except FileNotFoundError:
             unread.append(f"{path} is not there")
         except Unreadable as error:
@@ -51,8 +52,7 @@ def _is_loose(subject: Subject, item: Dependency) -> bool:
     return internal and not item.local and is_unbounded(item.requirement)
 
 
-def _loose(subject: Subject, item: Dependency) -> Finding:
-    package = next((package for package in subject.locked if package.name == item.name), None)
+def _loose(item: Dependency, package: LockedPackage | None) -> Finding:
     asked = f'"{clip(item.requirement)}"' if item.requirement else "no version"
     detail = f"`{clip(item.key)}` asks for {asked} in [{clip(item.section)}] of {item.manifest}"
     version = clip(package.version) if package else "1.2.3"

@@ -12,6 +12,7 @@ from sandbox.preflight.sources.requirers import Requirers
 from sandbox.preflight.sources.source import Source, clip, name_matches, parse
 
 _LISTED = 50
+_OWN = "name its registry in Cargo.toml (registry = …), or say in [sources] that it is public"
 
 
 def run(subject: Subject) -> Answer:
@@ -35,7 +36,7 @@ def run(subject: Subject) -> Answer:
             found.append(_elsewhere(package, source, rules, requirers))
         elif not rules and source.public and is_internal(package.name, wishes):
             detail = "crates.io, where anybody can publish such a name; [sources] has no rule for it"
-            found.append(finding("CS0502", package, detail, evidence=requirers.lines(package)))
+            found.append(finding("CS0502", package, detail, help=_OWN, evidence=requirers.lines(package)))
         if wishes.allowed_sources:
             allowed = _any(source, wishes.allowed_sources, known)
             if allowed is None:

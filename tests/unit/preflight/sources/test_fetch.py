@@ -16,10 +16,10 @@ from sandbox.preflight.sources.fetch import LookUpFailed, fetch
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         code = int(self.path[1:4])
-        body = b"x" * int(self.path[5:] or 0)
+        body = b"x" * int(self.path.partition("?")[0][5:] or 0)
         self.send_response(code)
         if code == 302:
-            self.send_header("Location", f"http://127.0.0.1:{self.server.server_port}/200/1")  # type: ignore[attr-defined]
+            self.send_header("Location", self.path.partition("?")[2])
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # who asked has heard enough
@@ -55,9 +55,13 @@ def test_a_refusal_is_no_answer(base: str, code: int) -> None:
         fetch(f"{base}/{code}/0")
 
 
-def test_a_redirect_to_this_machine_is_not_followed(base: str) -> None:
+@pytest.mark.parametrize(
+    "target",
+    ["http://127.0.0.1:1/", "https://localhost/", "http://index.invalid/", "https://10.0.0.1/", "ftp://ftp.invalid/"],
+)
+def test_a_redirect_to_this_machine_or_out_of_https_is_not_followed(base: str, target: str) -> None:
     with pytest.raises(LookUpFailed, match="not followed"):
-        fetch(f"{base}/302/0")
+        fetch(f"{base}/302/0?{target}")
 
 
 def test_too_much_is_refused(base: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -165,6 +165,13 @@ def test_a_slow_index_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert answer.state == "not done" and not private.asked
 
 
+def test_too_much_to_look_up_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookup, "MAX_LOOK_UPS", 1)
+    private = Index()
+    answer = lookup.run(subject(tmp_path, *PACKAGES, home=NAMES_ACME, fetch=private))
+    assert answer.state == "not done" and "too many" in answer.why and len(private.asked) == 1
+
+
 def test_places_in_an_index_are_cargo_s() -> None:
     assert [index.place(name) for name in ("a", "ab", "abc", "abcd", "Abcde")] == [
         "1/a", "2/ab", "3/a/abc", "ab/cd/abcd", "ab/cd/abcde",
