@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sandbox.cargo.config import CargoConfig, Value
-from sandbox.cargo.files import Unreadable, load_toml
+from sandbox.cargo.files import Unreadable, load_toml, stays_below
 from sandbox.cargo.values import Node, origin_of, plain
 from sandbox.judge.model import Finding
 from sandbox.preflight.model import Answer, Subject, finding
@@ -126,13 +126,15 @@ def _manifest(path: Path) -> Iterator[Finding]:
     patches = table.get("patch")
     for source, entries in patches.items() if isinstance(patches, dict) else ():
         for name, entry in entries.items() if isinstance(entries, dict) else ():
-            yield _patched(name, source, entry, f"[patch] in {path}")
+            yield _patched(name, source, entry, f"[patch] in {path}", path.parent)
     replaces = table.get("replace")
     for name, entry in replaces.items() if isinstance(replaces, dict) else ():
-        yield _patched(name, "", entry, f"[replace] in {path}")
+        yield _patched(name, "", entry, f"[replace] in {path}", path.parent)
 
 
-def _patched(name: str, source: str, entry: Any, where: str) -> Finding:
+def _patched(name: str, source: str, entry: Any, where: str, tree: Path | None = None) -> Finding:
+    """`tree`: the workspace of the manifest that says so. What lies in it is read with the rest of it, so a patch to
+    there is the least of all stand-ins."""
     table = entry if isinstance(entry, dict) else {"version": entry}
     real = table.get("package", name)
     new = ", ".join(
@@ -142,7 +144,9 @@ def _patched(name: str, source: str, entry: Any, where: str) -> Finding:
     )
     of = f" of {clip(source)}" if source else ""
     detail = f"`{clip(str(real))}`{of} by {new or 'nothing that is understood'} ({where})"
-    return finding("CS0504", None, detail, subject=clip(str(real)))
+    path = table.get("path")
+    inside = tree is not None and isinstance(path, str) and "\0" not in path and stays_below(tree / path, tree)
+    return finding("CS0504", None, detail, subject=clip(str(real)), severity="low" if inside else None)
 
 
 def _text(node: Node | None) -> str:

@@ -73,6 +73,14 @@ def test_patches_of_manifest_and_configuration_are_told(tmp_path: Path) -> None:
         assert words in details(answer)
 
 
+@pytest.mark.parametrize("path, severity", [("mine", "low"), ("./a/../b", "low"), ("../x", "medium"), ("/x", "medium"),
+                                            ("link", "medium"), ("a\\u0000", "medium")])  # fmt: skip
+def test_a_patch_from_within_the_tree_is_the_least_of_them(tmp_path: Path, path: str, severity: str) -> None:
+    looked_at = subject(tmp_path, manifest=f'[patch.crates-io]\nserde = {{ path = "{path}" }}\n')
+    (tmp_path / "ws/link").symlink_to(tmp_path)
+    assert [item.severity for item in replaced.run(looked_at).findings] == [severity]
+
+
 def test_overriding_paths_are_told(tmp_path: Path) -> None:
     answer = replaced.run(subject(tmp_path, tree='paths = ["../mine"]\n'))
     assert codes(answer) == ["CS0504"] and "/mine" in details(answer)
