@@ -160,6 +160,23 @@ def test_vendored_sources_are_checked_against_cargo_s_own_checksums(place: Place
     assert [item.tree for item in place.answers()["vendored"].findings] == [("changed src/lib.rs",)]
 
 
+def test_a_git_checkout_is_compared_with_the_commit_in_the_lock_file(place: Place) -> None:
+    repository = place.root.parent / "repository"
+    for path, content in {**library("csbench-git"), "Cargo.toml": manifest("csbench-git")}.items():
+        (repository / path).parent.mkdir(parents=True, exist_ok=True)
+        (repository / path).write_text(content)
+    identity = ["-c", "user.name=t", "-c", "user.email=t@t.invalid"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "one"]):
+        subprocess.run(["git", *identity, *words], cwd=repository, check=True)
+    place.wants(f'csbench-git = {{ git = "file://{repository}" }}').cargo("fetch")
+    answer = place.answers()["git-checkouts"]
+    assert (answer.state, answer.findings) == ("done", ()) and answer.looked_at > 4
+    (source,) = place.home.glob("git/checkouts/*/*/src/lib.rs")
+    source.write_text("pub fn other() {}\n")
+    place.cargo("fetch", "--locked", "--offline")
+    assert place.codes() == ["CS0505 csbench-git", "CS0511 csbench-git"]
+
+
 def test_a_local_registry_s_sources_are_found_where_cargo_unpacks_them(place: Place) -> None:
     data = PUBLIC[("csbench-public", "1.0.0")]
     line = {"name": "csbench-public", "vers": "1.0.0", "deps": [], "features": {}, "yanked": False,

@@ -45,8 +45,8 @@ def identity(status: os.stat_result) -> tuple[int, int, int, int, int]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def walk(top: str) -> Tree | None:
-    """What lies below a folder; None when there is nothing of that name. Raises TooMuch and OSError."""
+def walk(top: str, skip: str = "") -> Tree | None:
+    """What lies below a folder, but for `skip` in it; None when there is none. Raises TooMuch and OSError."""
     try:
         if not stat.S_ISDIR(os.lstat(top).st_mode):
             return Tree({}, ("the folder itself is no folder",))
@@ -62,6 +62,8 @@ def walk(top: str) -> Tree | None:
             raise TooMuch(f"folders are nested more than {MAX_DEPTH} deep")
         with os.scandir(f"{top}/{below}") as found:
             for entry in found:
+                if below + entry.name == skip:
+                    continue
                 count += 1
                 if count > MAX_FILES:
                     raise TooMuch(f"it has more than {MAX_FILES} files")

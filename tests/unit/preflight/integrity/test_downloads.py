@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.cargo import config
-from sandbox.preflight.integrity import checkouts, downloads
 from sandbox.preflight.integrity import compare as compare_module
+from sandbox.preflight.integrity import downloads
 from sandbox.preflight.model import Answer
 from sandbox.preflight.sources import folders
 from tests.unit.preflight.integrity.homes import FILES, TOP, Home, crate, digest
@@ -261,11 +261,3 @@ def test_a_memory_that_can_t_be_written_costs_only_time(tmp_path: Path, monkeypa
     settled(monkeypatch)
     (tmp_path / "cache").write_text("a file")
     assert run(Home(tmp_path).unpack(), cache=tmp_path / "cache").state == "done"
-
-
-def test_git_checkouts_are_named_as_not_done(tmp_path: Path) -> None:
-    home = Home(tmp_path)
-    git = locked("csbench-g", source="git+https://git.invalid/x?rev=0123456#0123456")
-    assert checkouts.run(home.looked_at()).state == "done"
-    answer = checkouts.run(home.looked_at(home.package, git))
-    assert answer.state == "not done" and "csbench-g 1.2.0" in answer.why
