@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from sandbox.cargo import semver
@@ -122,6 +121,8 @@ def _ask(
     fetch: Callable[[str], bytes | None], base: str, names: tuple[str, ...]
 ) -> tuple[dict[str, dict[str, str]], str]:
     """Versions by name, and why not all of them were found out."""
+    from concurrent.futures import ThreadPoolExecutor  # dear to import, and builds don't come here
+
     end = time.monotonic() + MAX_SECONDS
     base = base if base.endswith("/") else f"{base}/"
 

@@ -5,7 +5,6 @@ Source of the forms: cargo's `src/core/source_id.rs`.
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Literal, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
@@ -98,6 +97,8 @@ def is_loopback(url: str) -> bool:
     name = host(url)
     if name == "localhost":
         return True
+    import ipaddress
+
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
