@@ -51,6 +51,11 @@ CODES: dict[str, Entry] = {
         "critical",
         "something changed them after they were unpacked: remove the folder, find out what did it, fetch anew",
     ),
+    "CS0512": Entry(
+        "has a package archive that is not made as cargo makes them",
+        "high",
+        "links, paths out of the folder, doubled entries and bombs are attacks on who unpacks it: do not build it",
+    ),
     # What packages are called (names).
     "CS0520": Entry("has a name that looks like a well-known package's", "high", "if it is meant: [names] allow"),
     "CS0521": Entry("has a name that looks like one of the project's own", "high", "if it is meant: [names] allow"),

@@ -67,7 +67,8 @@ class Subject:
     `facts` is the resolved graph, None where nobody resolved it: a check that needs it answers "not done". `accepted`
     is the lock file's state that was last accepted. `manifests` are those of the workspace's own packages. `cache` is
     a folder of ours for what is dear to find out again, None for none: its content is believed only for the same
-    inode, size and times. `today` is given so that answers can be repeated.
+    inode, size and times. `today` is given so that answers can be repeated. `fetch` gives what an index has at a URL,
+    None for nothing, and raises SandboxError; without it nobody asks the network.
     """
 
     lock_file: Path
@@ -84,6 +85,7 @@ class Subject:
     accepted: tuple[LockedPackage, ...] | None = None
     cache: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    fetch: Callable[[str], bytes | None] | None = None
 
 
 State = Literal["done", "not done"]

@@ -42,7 +42,7 @@ def _report(text: str) -> Path:
 def parser() -> argparse.ArgumentParser:
     """The whole of it."""
     top = argparse.ArgumentParser(prog="scripts/bench", description="What the sandbox costs.", epilog=_EPILOG)
-    tools = top.add_subparsers(dest="tool", required=True, metavar="overhead|guard|flood|detection|benign")
+    tools = top.add_subparsers(dest="tool", required=True, metavar="overhead|guard|flood|integrity|detection|benign")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", type=Path, metavar="FILE", help="write machine facts and every single figure there")
     common.add_argument("--scratch", type=Path, metavar="DIR", help="where to build [the user's cache]")
@@ -77,6 +77,10 @@ def parser() -> argparse.ArgumentParser:
         help="events fed to the orchestrator alone; 0: leave that out [1000000]",
     )  # fmt: skip
 
+    integrity = tool("integrity", "megabytes of unpacked sources compared with their archives in a second")
+    integrity.add_argument("--rounds", type=_count(1), default=3, metavar="N", help="rounds after the first [3]")
+    integrity.add_argument("--cargo-home", type=_folder, metavar="DIR", help="whose packages [the user's]")
+
     detection = tool("detection", "the attacks of tests/attack/scenarios and their benign twins: which are found?")
     detection.add_argument(
         "--engine",
@@ -107,9 +111,12 @@ def main(argv: Sequence[str]) -> int:
     if options.json is not None and not options.json.resolve().parent.is_dir():
         print(f"scripts/bench: no folder for {options.json}", file=sys.stderr)
         return 2
-    from benchmarks import benign, detection, flood, guard, machine, overhead
+    from benchmarks import benign, detection, flood, guard, integrity, machine, overhead
 
-    tools = {"overhead": overhead, "guard": guard, "flood": flood, "detection": detection, "benign": benign}
+    tools = {
+        "overhead": overhead, "guard": guard, "flood": flood, "integrity": integrity, "detection": detection,
+        "benign": benign,
+    }  # fmt: skip
     run = tools[options.tool].run
     with scratch_folder(options.scratch) as scratch:
         env = environment(scratch)

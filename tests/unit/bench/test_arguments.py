@@ -40,6 +40,8 @@ def test_everything_can_be_chosen(tmp_path: Path) -> None:
         "overhead --workspace /no/such/folder",
         "guard --calls 10",
         "guard --strace",
+        "integrity --rounds 0",
+        "integrity --cargo-home /no/such/folder",
         "flood --opens none",
     ],
 )
