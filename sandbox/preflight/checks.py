@@ -14,9 +14,11 @@ from sandbox.preflight.model import Check, Wishes
 
 PARTS: Mapping[str, bool] = {
     # Module in sandbox.preflight with CHECKS -> whether it has fast ones, which builds make first. In the order told.
+    "sources": True,
     "advisories": True,
     "names": True,
     "changes": True,
+    "integrity": False,
     "pinning": False,
 }
 
