@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sandbox.cargo.config import CargoConfig, Value
 from sandbox.cargo.files import Unreadable, load_toml, stays_below
 from sandbox.cargo.values import Node, origin_of, plain
-from sandbox.judge.model import Finding
+from sandbox.judge.model import Finding, Severity
 from sandbox.preflight.model import Answer, Subject, finding
 from sandbox.preflight.sources.source import CRATES_IO, clip, key, scheme
 
@@ -41,7 +41,7 @@ def run(subject: Subject) -> Answer:
     """Reads the configuration and the workspace's root manifest."""
     found: list[Finding] = []
     if subject.config is not None:
-        found += [*_sources(subject.config), *_paths(subject.config), *_config_patches(subject.config)]
+        found += [*_sources(subject.config, subject), *_paths(subject.config), *_config_patches(subject.config)]
     why = "" if subject.root else "there is no workspace here: its [patch] is not seen"
     if subject.root is not None:
         try:
@@ -94,7 +94,7 @@ def _described(name: str, table: dict[str, Node]) -> StandIn:
     return StandIn(name, "", "")
 
 
-def _sources(config: CargoConfig) -> Iterator[Finding]:
+def _sources(config: CargoConfig, subject: Subject) -> Iterator[Finding]:
     for name, table in _tables(config):
         replacement = _follow(config, name, table)
         if replacement is None:
@@ -104,20 +104,37 @@ def _sources(config: CargoConfig) -> Iterator[Finding]:
         code = "CS0507" if replacement.remote else "CS0504"
         if replacement.remote:
             detail = f"every package of {detail}"
-        yield finding(code, None, detail, subject=f"source.{clip(name)}")
+        yield finding(
+            code, None, detail, subject=f"source.{clip(name)}", severity=_mild(node) or _wanted(replacement, subject)
+        )
+
+
+def _wanted(replacement: StandIn, subject: Subject) -> Severity | None:
+    """Sources that are vendored into the tree are read with it; a mirror may stand on the list of allowed sources."""
+    if replacement.kind in ("directory", "local-registry"):
+        root, folder = subject.root, replacement.value
+        return "low" if root is not None and "\0" not in folder and stays_below(Path(folder), root) else None
+    allowed = {key(url) for url in subject.wishes.allowed_sources}
+    return "low" if replacement.kind == "registry" and key(replacement.value) in allowed else None
 
 
 def _paths(config: CargoConfig) -> Iterator[Finding]:
     for item in config.path_overrides():
         detail = f"packages of the same names by {clip(str(item.path()))} (`paths` in {item.origin})"
-        yield finding("CS0504", None, detail, subject=clip(str(item.path())))
+        yield finding("CS0504", None, detail, subject=clip(str(item.path())), severity=_mild(item))
+
+
+def _mild(node: Node | None) -> Severity | None:
+    """What the user's own configuration puts in place (a company's mirror) is the user's will."""
+    return "low" if isinstance(node, Value) and node.origin.trusted else None
 
 
 def _config_patches(config: CargoConfig) -> Iterator[Finding]:
     node = config.get("patch")
     for source, entries in node.items() if isinstance(node, dict) else ():
         for name, entry in entries.items() if isinstance(entries, dict) else ():
-            yield _patched(name, source, plain(entry), f"[patch] in {origin_of(entry)}")
+            words = next(iter(entry.values()), None) if isinstance(entry, dict) else entry
+            yield _patched(name, source, plain(entry), f"[patch] in {origin_of(entry)}", _mild(words))
 
 
 def _manifest(path: Path) -> Iterator[Finding]:
@@ -126,15 +143,15 @@ def _manifest(path: Path) -> Iterator[Finding]:
     patches = table.get("patch")
     for source, entries in patches.items() if isinstance(patches, dict) else ():
         for name, entry in entries.items() if isinstance(entries, dict) else ():
-            yield _patched(name, source, entry, f"[patch] in {path}", path.parent)
+            yield _patched(name, source, entry, f"[patch] in {path}", "low")
     replaces = table.get("replace")
     for name, entry in replaces.items() if isinstance(replaces, dict) else ():
-        yield _patched(name, "", entry, f"[replace] in {path}", path.parent)
+        yield _patched(name, "", entry, f"[replace] in {path}", "low")
 
 
-def _patched(name: str, source: str, entry: Any, where: str, tree: Path | None = None) -> Finding:
-    """`tree`: the workspace of the manifest that says so. What lies in it is read with the rest of it, so a patch to
-    there is the least of all stand-ins."""
+def _patched(name: str, source: str, entry: Any, where: str, severity: Severity | None) -> Finding:
+    """A project's own manifest says openly what it patches, and Cargo.lock names it: that is mild. A configuration
+    file in the tree is where nobody looks."""
     table = entry if isinstance(entry, dict) else {"version": entry}
     real = table.get("package", name)
     new = ", ".join(
@@ -144,9 +161,7 @@ def _patched(name: str, source: str, entry: Any, where: str, tree: Path | None =
     )
     of = f" of {clip(source)}" if source else ""
     detail = f"`{clip(str(real))}`{of} by {new or 'nothing that is understood'} ({where})"
-    path = table.get("path")
-    inside = tree is not None and isinstance(path, str) and "\0" not in path and stays_below(tree / path, tree)
-    return finding("CS0504", None, detail, subject=clip(str(real)), severity="low" if inside else None)
+    return finding("CS0504", None, detail, subject=clip(str(real)), severity=severity)
 
 
 def _text(node: Node | None) -> str:

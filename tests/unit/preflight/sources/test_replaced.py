@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from sandbox.preflight.model import Wishes
 from sandbox.preflight.sources import replaced
 from sandbox.preflight.sources.source import SPARSE_INDEX
 from tests.unit.preflight.sources.make import NAMES_ACME, codes, details, locked, subject
@@ -21,7 +23,7 @@ def test_nothing_replaced_is_clean(tmp_path: Path) -> None:
 
 def test_a_vendored_folder_is_told_with_its_place(tmp_path: Path) -> None:
     answer = replaced.run(subject(tmp_path, tree=VENDORED))
-    assert codes(answer) == ["CS0504"] and answer.findings[0].severity == "medium"
+    assert codes(answer) == ["CS0504"]
     assert "`crates-io`" in details(answer) and str(tmp_path / "ws/vendor") in details(answer)
 
 
@@ -73,12 +75,30 @@ def test_patches_of_manifest_and_configuration_are_told(tmp_path: Path) -> None:
         assert words in details(answer)
 
 
-@pytest.mark.parametrize("path, severity", [("mine", "low"), ("./a/../b", "low"), ("../x", "medium"), ("/x", "medium"),
-                                            ("link", "medium"), ("a\\u0000", "medium")])  # fmt: skip
-def test_a_patch_from_within_the_tree_is_the_least_of_them(tmp_path: Path, path: str, severity: str) -> None:
-    looked_at = subject(tmp_path, manifest=f'[patch.crates-io]\nserde = {{ path = "{path}" }}\n')
+@pytest.mark.parametrize("entry", ['{ path = "../x" }', '{ git = "https://git.invalid/x" }'])
+def test_a_patch_is_mild_in_the_project_s_manifest_and_not_in_a_configuration_file_of_the_tree(
+    tmp_path: Path, entry: str
+) -> None:
+    patch = f"[patch.crates-io]\nserde = {entry}\n"
+    assert [one.severity for one in replaced.run(subject(tmp_path, manifest=patch)).findings] == ["low"]
+    answer = replaced.run(subject(tmp_path / "other", tree=patch))
+    assert [one.severity for one in answer.findings] == ["medium"]
+
+
+@pytest.mark.parametrize("folder, severity", [("vendor", "low"), ("../elsewhere", "medium"), ("link", "medium")])
+def test_only_what_is_vendored_into_the_tree_is_mild(tmp_path: Path, folder: str, severity: str) -> None:
+    looked_at = subject(tmp_path, tree=VENDORED.replace('"vendor"', f'"{folder}"'))
+    (tmp_path / "ws/vendor").mkdir()
     (tmp_path / "ws/link").symlink_to(tmp_path)
-    assert [item.severity for item in replaced.run(looked_at).findings] == [severity]
+    assert [one.severity for one in replaced.run(looked_at).findings] == [severity]
+
+
+def test_a_mirror_is_mild_that_the_user_configured_or_policy_allows(tmp_path: Path) -> None:
+    assert [one.severity for one in replaced.run(subject(tmp_path, tree=MIRROR)).findings] == ["medium"]
+    assert [one.severity for one in replaced.run(subject(tmp_path / "b", home=MIRROR)).findings] == ["low"]
+    wishes = Wishes(allowed_sources=("sparse+https://mirror.invalid/",))
+    looked_at = replace(subject(tmp_path / "c", tree=MIRROR), wishes=wishes)
+    assert [one.severity for one in replaced.run(looked_at).findings] == ["low"]
 
 
 def test_overriding_paths_are_told(tmp_path: Path) -> None:
