@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from sandbox.baseline.store import tree_folder
+from sandbox.baseline.places import tree_folder
 from sandbox.cargo.metadata import Facts
 from sandbox.cli.options import Settings
 from sandbox.policy import graph_state

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 # The record needs it at its end, where the user would wait for this; here cargo has just begun.
 import zstandard  # noqa: F401
 
+from sandbox.baseline.places import may_have_own
 from sandbox.cli.options import Settings
 from sandbox.engine.protocol import Engine, Session
 from sandbox.errors import BaselineMissing, LimitExceeded
@@ -272,13 +273,29 @@ class LiveRun:
         # A compiler that is asked for its version runs nobody's code.
         built = set(self._recorder.roles) - {"cargo", "probe"}
         locked = self._settings.locked_baseline
-        if not built and not locked and not any(map(may_be_settled, fresh.findings)):
+        if built or locked:
+            return self._judge_all(complete, fresh, locked)
+        if not any(map(may_be_settled, fresh.findings)):
             return Late(fresh=fresh.findings)
+        from sandbox.run.remembered import key_of, recall, remember
+
+        folder, lock_file, env = self._ledger.ledger.folder, self._invocation.lock_file, self._invocation.host.env
+        key = key_of(fresh, folder, lock_file, self._tree(), env)
+        late = recall(folder, key)
+        if late is None:
+            late = self._judge_all(complete, fresh, locked)
+            remember(folder, key, late)
+        return late
+
+    def _judge_all(self, complete: Completeness, fresh: Fresh, locked: bool) -> Late:
         from sandbox.run.judgement import Judging
 
-        tree = None if self._settings.untrusted else self._invocation.workspace
-        judging = Judging(self._invocation, self._recorder, self._ledger.ledger, self._writer.id, tree)
+        judging = Judging(self._invocation, self._recorder, self._ledger.ledger, self._writer.id, self._tree())
         return judging.judge(complete, fresh, locked)
+
+    def _tree(self) -> str | None:
+        """The workspace whose baselines have a say."""
+        return None if self._settings.untrusted else self._invocation.workspace
 
     def _allowed(
         self, findings: tuple[Finding, ...], seen: Collection[str] = ()
@@ -291,11 +308,10 @@ class LiveRun:
 
             applied = apply(findings, project, date.today(), self._invocation.facts, seen)
             findings, waived = applied.findings, tuple(one.shown for one in applied.waived)
-        if findings:
+        if findings and may_have_own(self._tree(), self._invocation.host.env):
             from sandbox.run.accepted import accepted
 
-            tree = None if self._settings.untrusted else self._invocation.workspace
-            findings, more = accepted(findings, self._invocation.facts, tree, self._invocation.host.env)
+            findings, more = accepted(findings, self._invocation.facts, self._tree(), self._invocation.host.env)
             waived += more
         return findings, waived
 
