@@ -9,7 +9,6 @@ import signal
 import sys
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from sandbox.engine.protocol import Engine, Session
 from sandbox.errors import BaselineMissing, LimitExceeded
 from sandbox.judge.first import Judge
 from sandbox.judge.model import Completeness, Finding, RunResult, at_least, decide
+from sandbox.record import replace
 from sandbox.report import place, terminal
 from sandbox.report.write import Destination, write_all
 from sandbox.run.clock import Clock
