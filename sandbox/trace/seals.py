@@ -9,12 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from sandbox.errors import SandboxError
-
-if TYPE_CHECKING:
-    from sandbox.trace.events import Text
+from sandbox.trace.texts import Text, text
 
 _ESCAPED = re.compile(r"[\x00-\x1f\\\x7f\udc80-\udcff]")
 _DIGEST = re.compile("[0-9a-f]{64}|-")
@@ -65,8 +63,6 @@ def seal_text(outputs: Iterable[Mapping[str, Any]]) -> str:
 
 def escape(path: Text) -> str:
     """A path as it is stored in records, in the escaped form. Raises ValueError if it is no string of a record."""
-    from sandbox.trace.events import text
-
     plain = text(path)
     if not plain:
         raise ValueError("no path")
