@@ -76,6 +76,8 @@ class LiveRun:
         self._pump: Pump | None = None
         self._unjudged: Mark | None = None
         self._built = False
+        self._grounds = b""
+        self._places: place.Places | None = None
         self._message = MessageLines(self._writer.message)
         self._clock = Clock()
 
@@ -87,7 +89,9 @@ class LiveRun:
         gc.enable()
         with self._writer as writer:
             result = self._run(session)
-            noted = place.note(invocation.facts, invocation.workspace, invocation.lock_file, result.findings)
+            noted = place.note(
+                invocation.facts, invocation.workspace, invocation.lock_file, result.findings, self._places
+            )
             writer.finish(result.to_json() | noted)
         if settings.pin and writer.failed is None:
             RunStore().pin(writer.id)
@@ -116,6 +120,10 @@ class LiveRun:
             self._writer.finding(finding.to_json())
         # Now, while cargo begins its work, since nobody waits for us.
         _prune_now_and_then(self._writer.id)
+        if any(entry.findings for entry in self._ledger.ledger.entries.values()):
+            # What an open finding of a fresh unit asks for at the end.
+            self._grounds = self._look_at_grounds()
+            self._places = place.places_of(self._invocation.lock_file)
         with raw_terminal(plan.stdio) as self._terminal_mode:
             self._pump = Pump(
                 session,
@@ -279,13 +287,18 @@ class LiveRun:
             return Late(fresh=fresh.findings)
         from sandbox.run.remembered import key_of, recall, remember
 
-        folder, lock_file, env = self._ledger.ledger.folder, self._invocation.lock_file, self._invocation.host.env
-        key = key_of(fresh, folder, lock_file, self._tree(), env)
+        folder, key = self._ledger.ledger.folder, key_of(fresh, self._grounds or self._look_at_grounds())
         late = recall(folder, key)
         if late is None:
             late = self._judge_all(complete, fresh, locked)
             remember(folder, key, late)
         return late
+
+    def _look_at_grounds(self) -> bytes:
+        from sandbox.run.remembered import grounds_of
+
+        invocation = self._invocation
+        return grounds_of(self._ledger.ledger.folder, invocation.lock_file, self._tree(), invocation.host.env)
 
     def _judge_all(self, complete: Completeness, fresh: Fresh, locked: bool) -> Late:
         from sandbox.run.judgement import Judging

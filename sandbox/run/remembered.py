@@ -30,16 +30,20 @@ _PROFILES = ("baselines", "rules")
 _SHELF = ("behaviours.jsonl",)
 
 
-def key_of(fresh: Fresh, folder: Path, lock_file: str, tree: str | None, env: Mapping[str, str]) -> str:
-    """A digest of all that the judgement of fresh units rests on: what they are and were found to do, the shelf in the
-    ledger's `folder`, Cargo.lock, the stores of baselines (`tree`: see `Judging`), what ships with us, and our code.
-
-    Files count by the numbers that change when they do (device, inode, size, both times). Make it before judging: what
-    changes meanwhile then gives another key the next time.
-    """
-    digest = hashlib.sha256(f"{_SCHEMA} {__version__}".encode())
+def key_of(fresh: Fresh, grounds: bytes) -> str:
+    """A digest of all that the judgement of fresh units rests on: what they are and were found to do, and `grounds`."""
     findings = [finding.to_json() for finding in fresh.findings]
-    digest.update(files.dump([sorted(fresh.keys), findings, tree]))
+    return hashlib.sha256(files.dump([sorted(fresh.keys), findings]) + grounds).hexdigest()
+
+
+def grounds_of(folder: Path, lock_file: str, tree: str | None, env: Mapping[str, str]) -> bytes:
+    """A digest of the files that the judgement rests on: the shelf in the ledger's `folder`, Cargo.lock, the stores of
+    baselines (`tree`: see `Judging`), what ships with us, and our code.
+
+    Files count by the numbers that change when they do (device, inode, size, both times). Ask before judging, as early
+    as you like: what changes meanwhile then gives another digest the next time.
+    """
+    digest = hashlib.sha256(files.dump([_SCHEMA, __version__, tree]))
     paths = [lock_file, *(str(folder / name) for name in _SHELF)]
     stated = [_state(path) for path in paths]
     for place in own_folders(tree, env):
@@ -49,7 +53,7 @@ def key_of(fresh: Fresh, folder: Path, lock_file: str, tree: str | None, env: Ma
     for name in _CODE:
         stated += _states(str(_PACKAGE / name), ".py")
     digest.update("\n".join(stated).encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
+    return digest.digest()
 
 
 def recall(folder: Path, key: str) -> Late | None:

@@ -13,7 +13,7 @@ import pytest
 from sandbox.judge.model import Finding
 from sandbox.run import remembered
 from sandbox.run.finish import Fresh, Late
-from sandbox.run.remembered import FILE, key_of, recall, remember
+from sandbox.run.remembered import FILE, grounds_of, key_of, recall, remember
 
 FINDING = Finding(
     "CS0270", "medium", "ran a program shipped in a package", "fresh:/b/.fingerprint/a-1", "script", "a", "1.0.0",
@@ -42,7 +42,7 @@ class Ground:
     def key(self, fresh: Fresh | None = None, *, trusted: bool = True) -> str:
         fresh = fresh or Fresh(frozenset(("/b/.fingerprint/a-1",)), (FINDING,))
         tree = str(self.tree) if trusted else None
-        return key_of(fresh, self.folder, str(self.lock_file), tree, {"HOME": str(self.home)})
+        return key_of(fresh, grounds_of(self.folder, str(self.lock_file), tree, {"HOME": str(self.home)}))
 
 
 @pytest.fixture
