@@ -99,6 +99,12 @@ class RecordIncomplete(SandboxError):
     exit_code = 122
 
 
+class BaselineError(SandboxError):
+    """A baseline can't be read, written or found. `hint` says what to do."""
+
+    exit_code = 2
+
+
 class BaselineMissing(SandboxError):
     """Something that ran has no baseline, or one that is stale, and `--locked-baseline` asks for one."""
 

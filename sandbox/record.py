@@ -101,8 +101,11 @@ class _Fields:
             import dataclasses
 
             def spec(name: str) -> Any:
-                default = self._defaults.get(name, dataclasses.MISSING)
-                return dataclasses.field(default=default, repr=name in self._shown)
+                default, shown = self._defaults.get(name, dataclasses.MISSING), name in self._shown
+                if type(default).__hash__ is None:
+                    # Taken for a mutable one there, as the empty mapping proxy is.
+                    return dataclasses.field(default_factory=lambda: default, repr=shown)
+                return dataclasses.field(default=default, repr=shown)
 
             twin = dataclasses.make_dataclass("Twin", [(name, Any, spec(name)) for name in self._names], frozen=True)
             self._fields = {each.name: each for each in dataclasses.fields(twin)}

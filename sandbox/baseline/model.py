@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from sandbox.behaviour.model import Fact, Key
 from sandbox.behaviour.patterns import VERSION
 from sandbox.cargo import semver
-from sandbox.errors import SandboxError
+from sandbox.errors import BaselineError as BaselineError
 
 SCHEMA = 1
 """Version of the file format."""
-
-
-class BaselineError(SandboxError):
-    """A baseline can't be read, written or found. `hint` says what to do."""
-
-    exit_code: ClassVar[int] = 2
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import Literal
 
 from sandbox.baseline.model import Baseline, BaselineError, Waiver
+from sandbox.baseline.places import PLAIN_FOLDER, SUFFIX, file_names, has_own, is_folder, tree_folder, user_folder
 from sandbox.baseline.population import Population, shipped
 from sandbox.baseline.toml import MAX_BYTES, dumps, loads
 from sandbox.behaviour.patterns import VERSION
 from sandbox.resources import profile
 from sandbox.trace import files
 
-TREE_FOLDER = "cargo-sandbox.baseline"
 StoreName = Literal["tree", "user", "pack"]
 STORES: tuple[StoreName, ...] = ("tree", "user", "pack")
-_SUFFIX = ".toml"
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 _MOST_LETTERS = 150
 
@@ -33,12 +32,12 @@ def file_name(package: str) -> str:
     safe = "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in raw)
     if len(safe) > _MOST_LETTERS:
         safe = f"{safe[:_MOST_LETTERS]}%-{hashlib.sha256(raw).hexdigest()}"
-    return (safe or "%") + _SUFFIX
+    return (safe or "%") + SUFFIX
 
 
 def load(folder: Path, package: str) -> Baseline | None:
     """A package's baseline in a folder, None where there is none. Raises BaselineError for a broken one."""
-    if not _is_folder(folder):
+    if not is_folder(folder):
         return None
     return _load(folder, file_name(package), package)
 
@@ -46,7 +45,7 @@ def load(folder: Path, package: str) -> Baseline | None:
 def load_all(folder: Path) -> dict[str, Baseline]:
     """Every baseline of a folder, in order of package; other files are left alone. Raises BaselineError."""
     found: dict[str, Baseline] = {}
-    for name in _names(folder):
+    for name in file_names(folder):
         baseline = _load(folder, name, None)
         if baseline is None:
             continue
@@ -57,11 +56,6 @@ def load_all(folder: Path) -> dict[str, Baseline]:
             )
         found[baseline.package] = baseline
     return dict(sorted(found.items()))
-
-
-def exists(folder: Path) -> bool:
-    """Whether a store holds anything at all."""
-    return bool(_names(folder))
 
 
 def save(folder: Path, baseline: Baseline, mode: int = 0o644) -> Path:
@@ -96,7 +90,7 @@ def _load(folder: Path, name: str, package: str | None) -> Baseline | None:
     try:
         dir_fd = files.open_dir(folder)
     except OSError as error:
-        raise BaselineError(f"{folder} can't be opened: {error.strerror}", hint=_PLAIN_FOLDER) from error
+        raise BaselineError(f"{folder} can't be opened: {error.strerror}", hint=PLAIN_FOLDER) from error
     try:
         if not os.path.lexists(path):
             return None
@@ -116,39 +110,6 @@ def _load(folder: Path, name: str, package: str | None) -> Baseline | None:
     if package is not None and baseline.package != package:
         raise BaselineError(f"{path} speaks of the package {baseline.package!r}", hint="restore it, or remove it")
     return baseline
-
-
-_PLAIN_FOLDER = "a store must be a plain folder, not a link to one"
-
-
-def _is_folder(folder: Path) -> bool:
-    if os.path.islink(folder):
-        raise BaselineError(f"{folder} is a link", hint=_PLAIN_FOLDER)
-    if os.path.lexists(folder) and not folder.is_dir():
-        raise BaselineError(f"{folder} is no folder", hint=_PLAIN_FOLDER)
-    return folder.is_dir()
-
-
-def _names(folder: Path) -> list[str]:
-    if not _is_folder(folder):
-        return []
-    try:
-        return sorted(name for name in os.listdir(folder) if name.endswith(_SUFFIX) and not name.startswith("."))
-    except OSError as error:
-        raise BaselineError(f"{folder} can't be listed: {error.strerror}", hint=_PLAIN_FOLDER) from error
-
-
-def user_folder(env: Mapping[str, str]) -> Path | None:
-    """The user's store: `$XDG_DATA_HOME/cargo-sandbox/baseline`, by default in `~/.local/share`; None without a home.
-
-    Relative paths are ignored, as the XDG Base Directory Specification asks.
-    """
-    base, home = env.get("XDG_DATA_HOME", ""), env.get("HOME", "")
-    if not base.startswith("/"):
-        if not home.startswith("/"):
-            return None
-        base = f"{home}/.local/share"
-    return Path(base) / "cargo-sandbox" / "baseline"
 
 
 def pack_folder() -> Path:
@@ -188,18 +149,6 @@ def waivers(stores: Stores, package: str, version: str, checksum: str) -> tuple[
         for waiver in entry.waivers if entry is not None else ():
             found.setdefault(waiver.rule, waiver)
     return tuple(sorted(found.values()))
-
-
-def tree_folder(workspace: str | Path) -> Path:
-    """The store of a project, in its workspace's root."""
-    return Path(workspace) / TREE_FOLDER
-
-
-def has_own(workspace: str | Path | None, env: Mapping[str, str]) -> bool:
-    """Whether the tree's or the user's store holds anything; without `workspace` the tree has no say. Raises
-    BaselineError for a store that is no plain folder."""
-    folders = (tree_folder(workspace) if workspace is not None else None, user_folder(env))
-    return any(folder is not None and exists(folder) for folder in folders)
 
 
 def open_stores(

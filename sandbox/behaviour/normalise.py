@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from sandbox.behaviour.patterns import PATTERNS, Scope
 from sandbox.behaviour.roots import Root, Roots
 from sandbox.plan.mounts import SCRATCH
-from sandbox.trace.events import text
+from sandbox.trace.texts import text
 
 _SPECIAL = re.compile("[\\\\$<\ud800-\udfff]")
 _END = r"\s:;,\"'()\[\]{}|"

@@ -10,7 +10,7 @@ from typing import Any
 from sandbox.behaviour.patterns import Scope
 from sandbox.plan.mounts import GUARD, RUSTDOC, SCRATCH
 from sandbox.plan.secrets import is_within
-from sandbox.trace.events import text
+from sandbox.trace.texts import text
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/nix/store", "/gnu/store")
 # What a toolchain that lies in the system itself has there of its own.

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.baseline.store import tree_folder
+from sandbox.baseline.places import tree_folder
 from sandbox.cargo.metadata import Facts
 from sandbox.cli.options import Settings
 from sandbox.policy import graph_state

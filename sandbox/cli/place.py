@@ -8,8 +8,9 @@ from datetime import date
 from pathlib import Path
 
 from sandbox.baseline.model import Baseline, BaselineError
+from sandbox.baseline.places import tree_folder, user_folder
 from sandbox.baseline.state import State, checksums_of, state_of, state_of_run
-from sandbox.baseline.store import Stores, load_all, open_stores, save, tree_folder, user_folder
+from sandbox.baseline.store import Stores, load_all, open_stores, save
 from sandbox.trace.store import RunStore
 
 

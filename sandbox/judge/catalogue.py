@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from sandbox.judge.model import Severity
+from sandbox.record import record
 
 KERNEL_CALLS = frozenset(
     "ptrace process_vm mount namespace io_uring bpf keyctl userfaultfd perf socket seccomp module handle dumpable "
@@ -25,14 +26,14 @@ _PROBES = frozenset(
 _AF_NETLINK, _NETLINK_ROUTE = 16, 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """One kind of finding: its title, default severity, severities by event kind, and what to do."""
 
     title: str
     severity: Severity
     help: str
-    by_kind: Mapping[str, Severity] = field(default_factory=dict)
+    by_kind: Mapping[str, Severity] = MappingProxyType({})
 
     def severity_of(self, event: Mapping[str, Any] | None, role: str) -> Severity:
         """The severity for one occurrence. Programs that the user asked to run are judged one step milder than

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from sandbox.judge.catalogue import CATALOGUE, KERNEL_CALLS, is_probe
 from sandbox.judge.model import Finding
 from sandbox.plan.mounts import SCRATCH
 from sandbox.plan.secrets import DECOYS, RC_FILES, is_within
+from sandbox.record import replace
 
 # The units' own scratch folders, then what all of them share.
 _SCRATCH_PLACES = (f"{SCRATCH}/", "/tmp/", "/var/tmp/")
@@ -46,8 +46,7 @@ def text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-@dataclass(slots=True)
-class _Scratch:
+class _Scratch(NamedTuple):
     """A file left in bare scratch space: who wrote it, and by which program."""
 
     unit: str

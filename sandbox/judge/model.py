@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal
+
+from sandbox.record import record
 
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
@@ -15,7 +18,7 @@ def at_least(severity: str, threshold: str) -> bool:
     return threshold in SEVERITIES and SEVERITIES.index(severity) >= SEVERITIES.index(threshold)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Finding:
     """One thing that a unit did and should not have.
 
@@ -51,19 +54,19 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         """JSON form, the inverse of `from_json`."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return dict(vars(self))
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Finding:
         """Read a stored finding; unknown keys are ignored, so that an older reader copes with newer files."""
-        known = {name: data[name] for name in cls.__slots__ if name in data}
+        known = {name: data[name] for name in cls.__annotations__ if name in data}
         for name in ("events", "evidence", "macros", "techniques", "tree"):
             if name in known:
                 known[name] = tuple(known[name])
         return cls(**known)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Completeness:
     """Whether the record has a hole. Counters are the guard's and ours; `reasons` say what is missing."""
 
@@ -80,7 +83,7 @@ class Completeness:
         return not self.reasons
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RunResult:
     """What a run came to: everything that a report needs, frozen.
 
@@ -99,7 +102,7 @@ class RunResult:
     cargo_code: int | None
     cargo_signal: int | None
     stopped: str = ""
-    units: dict[str, int] = field(default_factory=dict)
+    units: Mapping[str, int] = MappingProxyType({})
     fresh_units: int = 0
     engine: str = ""
     duration_s: float = 0.0
@@ -114,16 +117,16 @@ class RunResult:
 
     def to_json(self) -> dict[str, Any]:
         """JSON form for `result.json`."""
-        data = {name: getattr(self, name) for name in self.__slots__}
+        data = vars(self) | {"units": dict(self.units)}
         for name in ("findings", "waived"):
             data[name] = [finding.to_json() for finding in getattr(self, name)]
-        data["completeness"] = {name: getattr(self.completeness, name) for name in self.completeness.__slots__}
+        data["completeness"] = dict(vars(self.completeness))
         return data
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> RunResult:
         """The inverse of `to_json`."""
-        known = {name: data[name] for name in cls.__slots__ if name in data}
+        known = {name: data[name] for name in cls.__annotations__ if name in data}
         for name in ("findings", "waived"):
             known[name] = tuple(Finding.from_json(entry) for entry in data.get(name, ()))
         for name in ("tier_reasons", "notes"):

@@ -6,10 +6,11 @@ A renderer is a pure function of a frozen RunResult and a frozen Context, the sa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sandbox.errors import UsageError
+from sandbox.record import record
 
 if TYPE_CHECKING:
     from sandbox.judge.model import Finding, RunResult
@@ -42,7 +43,7 @@ class Place(NamedTuple):
     width: int
 
 
-@dataclass(frozen=True)
+@record
 class Context:
     """What a report needs beside the result.
 
@@ -50,9 +51,9 @@ class Context:
     none, relative to the repository; `places` are lines in it. `home` is what a terminal shows as `~`.
     """
 
-    header: Mapping[str, Any] = field(default_factory=dict)
-    chains: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
-    places: Mapping[Key, Place] = field(default_factory=dict)
+    header: Mapping[str, Any] = MappingProxyType({})
+    chains: Mapping[Key, tuple[str, ...]] = MappingProxyType({})
+    places: Mapping[Key, Place] = MappingProxyType({})
     anchor: str = "Cargo.lock"
     deny: str = "high"
     colour: bool = False

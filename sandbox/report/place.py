@@ -16,6 +16,8 @@ from sandbox.judge.model import Finding
 from sandbox.report.formats import Context, Key, Place, key_of
 
 _Locked = tuple[str, str, str | None]
+Places = Mapping[_Locked, Place]
+"""The place of each package of a lock file, by name, version and source."""
 _HEADER = re.compile(r"\[")
 _VALUE = re.compile(r'(name|version|source) = "([^"\\]*)"')
 
@@ -37,10 +39,16 @@ def lines_of(text: str) -> dict[_Locked, Place]:
     return dict(found)
 
 
-def note(facts: Facts, workspace: str, lock_file: str, findings: Iterable[Finding]) -> dict[str, Any]:
-    """What result.json keeps for reports: per package the chain and the line, and the file that the line is in."""
+def note(
+    facts: Facts, workspace: str, lock_file: str, findings: Iterable[Finding], places: Places | None = None
+) -> dict[str, Any]:
+    """What result.json keeps for reports: per package the chain and the line, and the file that the line is in.
+
+    `places` are the lock file's, if somebody has looked already.
+    """
     keys = dict.fromkeys(map(key_of, findings))
-    places = _places(lock_file) if keys else {}
+    if places is None:
+        places = places_of(lock_file) if keys else {}
     entries = []
     for name, version, folder in keys:
         entry: dict[str, Any] = {"package": name, "version": version, "manifest_dir": folder}
@@ -72,14 +80,15 @@ def context_of(header: Mapping[str, Any], noted: Mapping[str, Any], **more: Any)
     return Context(header=header, chains=chains, places=places, anchor=anchor, **more)
 
 
-def _places(lock_file: str) -> dict[_Locked, Place]:
+def places_of(lock_file: str) -> Places:
+    """The places in a lock file; none where there is no such file, or it can't be read."""
     try:
         return lines_of(read_text(Path(lock_file), lockfile.MAX_BYTES))
     except (FileNotFoundError, Unreadable):
         return {}
 
 
-def _only(places: Mapping[_Locked, Place], name: str, version: str) -> Place | None:
+def _only(places: Places, name: str, version: str) -> Place | None:
     """The place of a name and version that stand there once: metadata may spell a git source otherwise."""
     found = [place for (other, its, _), place in places.items() if (other, its) == (name, version)]
     return found[0] if len(found) == 1 else None

@@ -10,16 +10,16 @@ import os
 import stat
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sandbox.errors import ReportError, SandboxError
 from sandbox.judge.model import RunResult
+from sandbox.record import record
 from sandbox.report.formats import Context, Target, renderer
 from sandbox.report.render import render_untrusted
 from sandbox.trace import files
 
 
-@dataclass(frozen=True)
+@record
 class Destination:
     """A report's file: `name` in a folder that is held open. `shown` is what the user wrote."""
 

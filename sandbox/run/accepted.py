@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from sandbox.baseline.model import BaselineError
-from sandbox.baseline.store import Stores, has_own, open_stores, waivers
+from sandbox.baseline.places import has_own
+from sandbox.baseline.store import Stores, open_stores, waivers
 from sandbox.cargo.metadata import Facts
 from sandbox.judge.model import Finding
 

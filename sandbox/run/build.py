@@ -1,7 +1,7 @@
 """`cargo-sandbox build` and its kin: everything from the command line to the exit code.
 
-What is needed before the container runs is imported here; the rest (`live.py`: record, judge, report) only once it has
-been started, while cargo begins its work on another core.
+What is needed before the container runs is imported here; the rest only once it has been started: the ledger while
+bwrap makes its mounts, `live.py` (record, judge, report) while cargo begins its work on another core.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from sandbox.cli.options import Settings
-from sandbox.doctor.standing import demand
 from sandbox.engine.choose import choose
 from sandbox.engine.protocol import Engine, Session
 from sandbox.errors import SetupError, UsageError
@@ -28,11 +27,9 @@ from sandbox.run import runtime
 from sandbox.run.checked import Early, fast_checks
 from sandbox.run.host import directories
 from sandbox.run.invocation import Ground, Invocation, find_ground, prepare_invocation, print_help
-from sandbox.run.ledger import prepare_ledger
 from sandbox.run.runtime import look_at
 from sandbox.run.stdio import choose_stdio
 from sandbox.run.test_hooks import without_settings
-from sandbox.run.tier import tier_of
 from sandbox.trace import frames
 
 if TYPE_CHECKING:
@@ -80,6 +77,9 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
     found = look_at(engine, os.environ)
     runtime.demand(found, settings)
     if settings.strict:
+        from sandbox.doctor.standing import demand
+        from sandbox.run.tier import tier_of
+
         demand(tier_of(engine, dict(os.environ), found), "standard")
     invocation = prepare_invocation(
         words, settings, engine, choose_stdio, runtime=found, ground=ground, project=project
@@ -97,6 +97,8 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
     opened = None
     try:
         # Meanwhile the container's mounts are made. Cargo does not start before the guard has been told to.
+        from sandbox.run.ledger import prepare_ledger
+
         opened = prepare_ledger(host.state_dir, plan, host.guard)
         invocation.show_programs()
         since_ns = time.time_ns()

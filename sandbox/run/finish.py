@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
 
 from sandbox.judge.model import Finding, at_least
+from sandbox.record import record
 from sandbox.run.pump import Ending
 from sandbox.trace.ledger import Ledger
 from sandbox.trace.seals import SealBreak
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fresh:
     """The fresh units of a run's graph: their keys, what they did when they last ran, how many nobody knows, and how
     many have outputs without a seal."""
@@ -23,7 +23,7 @@ class Fresh:
     unsealed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Late:
     """What the behaviours of a run come to at its end: `findings` of the units that ran, those of the `fresh` ones, how
     many units have no baseline (None: compared with none), what else is to be said, why not all could be judged, and

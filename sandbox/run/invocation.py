@@ -18,7 +18,6 @@ from sandbox.cargo.metadata import Facts
 from sandbox.cargo.subset import command_line_subset, safe_subset, to_toml
 from sandbox.cargo.workspace import Workspace
 from sandbox.cli.options import Settings
-from sandbox.doctor.tier import Standing
 from sandbox.engine.protocol import Engine
 from sandbox.errors import SetupError, UsageError, WorkspaceError
 from sandbox.guard import guard
@@ -37,6 +36,7 @@ from sandbox.run.prepared import home_config_files, prepare, standard_files
 from sandbox.run.resolve import Request, ToolIdentity, identify, resolve
 
 if TYPE_CHECKING:
+    from sandbox.doctor.tier import Standing
     from sandbox.policy.model import ProjectPolicy
 
 _PROGRAM_VERBS = frozenset(("run", "test", "bench"))

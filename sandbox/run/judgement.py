@@ -13,10 +13,11 @@ from sandbox.baseline.convert import Checksums
 from sandbox.baseline.fold import sameness
 from sandbox.baseline.ladder import Step, look_up
 from sandbox.baseline.model import BaselineError
+from sandbox.baseline.places import has_own
 from sandbox.baseline.population import shipped
 from sandbox.baseline.shelf import FRESH, BehaviourShelf, Shelved, joined, mark_fresh
 from sandbox.baseline.state import State, checksums_of
-from sandbox.baseline.store import Stores, has_own, open_stores
+from sandbox.baseline.store import Stores, open_stores
 from sandbox.behaviour.canonical import unit_json
 from sandbox.behaviour.model import Behaviour, Fact, Key, Profile
 from sandbox.behaviour.patterns import VERSION

@@ -9,18 +9,19 @@ import signal
 import sys
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 # The record needs it at its end, where the user would wait for this; here cargo has just begun.
 import zstandard  # noqa: F401
 
+from sandbox.baseline.places import may_have_own
 from sandbox.cli.options import Settings
 from sandbox.engine.protocol import Engine, Session
 from sandbox.errors import BaselineMissing, LimitExceeded
 from sandbox.judge.first import Judge
 from sandbox.judge.model import Completeness, Finding, RunResult, at_least, decide
+from sandbox.record import replace
 from sandbox.report import place, terminal
 from sandbox.report.write import Destination, write_all
 from sandbox.run.clock import Clock
@@ -78,6 +79,8 @@ class LiveRun:
         self._pump: Pump | None = None
         self._unjudged: Mark | None = None
         self._built = False
+        self._grounds = b""
+        self._places: place.Places | None = None
         self._message = MessageLines(self._writer.message)
         self._clock = Clock()
 
@@ -89,7 +92,9 @@ class LiveRun:
         gc.enable()
         with self._writer as writer:
             result = self._run(session)
-            noted = place.note(invocation.facts, invocation.workspace, invocation.lock_file, result.findings)
+            noted = place.note(
+                invocation.facts, invocation.workspace, invocation.lock_file, result.findings, self._places
+            )
             writer.finish(result.to_json() | noted)
         if settings.pin and writer.failed is None:
             RunStore().pin(writer.id)
@@ -120,6 +125,10 @@ class LiveRun:
             self._writer.finding(finding.to_json())
         # Now, while cargo begins its work, since nobody waits for us.
         _prune_now_and_then(self._writer.id)
+        if any(entry.findings for entry in self._ledger.ledger.entries.values()):
+            # What an open finding of a fresh unit asks for at the end.
+            self._grounds = self._look_at_grounds()
+            self._places = place.places_of(self._invocation.lock_file)
         with raw_terminal(plan.stdio) as self._terminal_mode:
             self._pump = Pump(
                 session,
@@ -277,13 +286,34 @@ class LiveRun:
         # A compiler that is asked for its version runs nobody's code.
         built = set(self._recorder.roles) - {"cargo", "probe"}
         locked = self._settings.locked_baseline
-        if not built and not locked and not any(map(may_be_settled, fresh.findings)):
+        if built or locked:
+            return self._judge_all(complete, fresh, locked)
+        if not any(map(may_be_settled, fresh.findings)):
             return Late(fresh=fresh.findings)
+        from sandbox.run.remembered import key_of, recall, remember
+
+        folder, key = self._ledger.ledger.folder, key_of(fresh, self._grounds or self._look_at_grounds())
+        late = recall(folder, key)
+        if late is None:
+            late = self._judge_all(complete, fresh, locked)
+            remember(folder, key, late)
+        return late
+
+    def _look_at_grounds(self) -> bytes:
+        from sandbox.run.remembered import grounds_of
+
+        invocation = self._invocation
+        return grounds_of(self._ledger.ledger.folder, invocation.lock_file, self._tree(), invocation.host.env)
+
+    def _judge_all(self, complete: Completeness, fresh: Fresh, locked: bool) -> Late:
         from sandbox.run.judgement import Judging
 
-        tree = None if self._settings.untrusted else self._invocation.workspace
-        judging = Judging(self._invocation, self._recorder, self._ledger.ledger, self._writer.id, tree)
+        judging = Judging(self._invocation, self._recorder, self._ledger.ledger, self._writer.id, self._tree())
         return judging.judge(complete, fresh, locked)
+
+    def _tree(self) -> str | None:
+        """The workspace whose baselines have a say."""
+        return None if self._settings.untrusted else self._invocation.workspace
 
     def _allowed(
         self, findings: tuple[Finding, ...], seen: Collection[str] = ()
@@ -296,11 +326,10 @@ class LiveRun:
 
             applied = apply(findings, project, date.today(), self._invocation.facts, seen)
             findings, waived = applied.findings, tuple(one.shown for one in applied.waived)
-        if findings:
+        if findings and may_have_own(self._tree(), self._invocation.host.env):
             from sandbox.run.accepted import accepted
 
-            tree = None if self._settings.untrusted else self._invocation.workspace
-            findings, more = accepted(findings, self._invocation.facts, tree, self._invocation.host.env)
+            findings, more = accepted(findings, self._invocation.facts, self._tree(), self._invocation.host.env)
             waived += more
         return findings, waived
 

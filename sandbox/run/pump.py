@@ -14,11 +14,11 @@ import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from sandbox.engine.protocol import Session
 from sandbox.errors import SetupError
+from sandbox.record import record
 from sandbox.run.terminal import TerminalFilter
 from sandbox.run.watchdog import Watchdog
 from sandbox.trace import frames
@@ -38,7 +38,7 @@ _FIXES = {
 }
 
 
-@dataclass(slots=True)
+@record
 class Sinks:
     """Where things go. All callables are cheap and never raise."""
 
@@ -50,17 +50,24 @@ class Sinks:
     tick: Callable[[], None]
 
 
-@dataclass(slots=True)
 class Ending:
     """How the container ended. `exit` is the guard's last word, None when it died without one; `broken` says who ended
     the container when it was neither the build nor we."""
 
-    exit: dict[str, Any] | None = None
-    limit: str = ""
-    stopped: str = ""
-    interrupted: int = 0
-    engine_errors: str = ""
-    broken: str = ""
+    def __init__(
+        self,
+        exit: dict[str, Any] | None = None,
+        limit: str = "",
+        stopped: str = "",
+        interrupted: int = 0,
+        broken: str = "",
+    ) -> None:
+        self.exit = exit
+        self.limit = limit
+        self.stopped = stopped
+        self.interrupted = interrupted
+        self.broken = broken
+        self.engine_errors = ""
 
     def by_others(self) -> str:
         """Who else than the build, the user and we ended it, as a sentence; empty when nobody did.

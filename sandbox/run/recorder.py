@@ -82,8 +82,8 @@ class Recorder:
         """A unit begins or ends."""
         self._writer.unit(json.dumps(record, separators=(",", ":")).encode() + b"\n")
         name = str(record.get("unit"))
-        if self.profiler is None and record.get("role") != "cargo":
-            # Where nothing is built nobody pays for it.
+        if self.profiler is None and record.get("event") == "start" and record.get("role") != "cargo":
+            # Where nothing is built nobody pays for it. Only a start tells the role: cargo's end is no unit's.
             self.profiler = self._make_profiler()
         if self.profiler is not None:
             self.profiler.unit(record)

@@ -6,11 +6,15 @@ The formats are described by `schema/events-v1.schema.json` and `schema/units-v1
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from pathlib import Path
 from typing import Any, Literal, TypedDict
+
+from sandbox.trace.texts import Encoded as Encoded
+from sandbox.trace.texts import Text as Text
+from sandbox.trace.texts import raw as raw
+from sandbox.trace.texts import stored as stored
+from sandbox.trace.texts import text as text
 
 Kind = Literal[
     "exec", "open", "unlink", "rmdir", "rename", "link", "symlink", "mkdir", "chmod", "chown", "truncate", "mknod",
@@ -36,16 +40,6 @@ CALL_KINDS = frozenset((
 Role = Literal["cargo", "rustc", "script", "rustdoc", "program", "probe"]
 Outcome = Literal["allowed", "denied"]
 By = Literal["guard", "landlock", "readonly"]
-
-
-class Encoded(TypedDict):
-    """A string that is not UTF-8: its bytes in base64."""
-
-    b64: str
-
-
-Text = str | Encoded
-"""A string of a record, as it is stored."""
 
 
 class _Always(TypedDict):
@@ -144,34 +138,6 @@ class UnitEnd(TypedDict, total=False):
     directives: list[Text]
     directives_cut: bool
     survivors: list[Survivor]
-
-
-def raw(value: Any) -> bytes:
-    """The bytes of a stored string. Anything else, and broken base64, gives no bytes."""
-    if isinstance(value, str):
-        try:
-            return value.encode("utf-8", "surrogateescape")
-        except UnicodeEncodeError:
-            return value.encode("utf-8", "surrogatepass")
-    encoded = value.get("b64") if isinstance(value, dict) else None
-    try:
-        return base64.b64decode(encoded, validate=True) if isinstance(encoded, str) else b""
-    except (binascii.Error, ValueError):
-        return b""
-
-
-def text(value: Any) -> str:
-    """A stored string as Python has it for file names: bytes that are not UTF-8 as surrogates. Never print it bare."""
-    return value if isinstance(value, str) else raw(value).decode("utf-8", "surrogateescape")
-
-
-def stored(value: str | bytes) -> Text:
-    """The form in which a string is stored, the inverse of `raw` and `text`."""
-    data = value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape")
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return {"b64": base64.b64encode(data).decode()}
 
 
 def argv(event: Event) -> list[str]:

@@ -18,8 +18,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sandbox.trace.builddir import open_build_dir
-from sandbox.trace.events import text
 from sandbox.trace.files import open_dir
+from sandbox.trace.texts import text
 
 MOST_ENTRIES = 2_000_000
 MOST_LEVELS = 64

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,15 +30,12 @@ class StoreError(SandboxError):
     exit_code = 2
 
 
-@dataclass(slots=True)
 class Problems:
     """What was wrong with a file that was read. Zero everywhere means that all of it was good."""
 
-    missing: bool = False
-    truncated: bool = False
-    damaged: bool = False
-    overlong: int = 0
-    bad_lines: int = 0
+    def __init__(self) -> None:
+        self.missing = self.truncated = self.damaged = False
+        self.overlong = self.bad_lines = 0
 
     def __bool__(self) -> bool:
         return self.missing or self.truncated or self.damaged or bool(self.overlong or self.bad_lines)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
 from sandbox.errors import SandboxError
-from sandbox.trace.events import Text, text
+from sandbox.trace.texts import Text, text
 
 _ESCAPED = re.compile(r"[\x00-\x1f\\\x7f\udc80-\udcff]")
 _DIGEST = re.compile("[0-9a-f]{64}|-")

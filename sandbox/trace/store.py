@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sandbox.record import record
 from sandbox.trace import files
 from sandbox.trace.locks import is_locked, lock, open_lock
 from sandbox.trace.names import ALPHABET, LOCK, PINNED, RUN_ID
@@ -28,7 +28,7 @@ _Names = list[str]
 _Taken = list["Pruned"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RunInfo:
     """One line of the list of runs. `bytes` is the size of its files; `result` is empty unless it finished."""
 
@@ -42,7 +42,7 @@ class RunInfo:
     result: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Policy:
     """Which runs stay: the newest `runs`, as long as they take `bytes` in all and are younger than `days`.
 
@@ -55,7 +55,7 @@ class Policy:
     days: float = 30.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pruned:
     """A run that retention took (or would take) away, and the limit that it was over: `runs`, `bytes` or `days`."""
 

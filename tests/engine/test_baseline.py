@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from sandbox.baseline.store import load_all
 from tests.engine.crates import manifest
+from tests.engine.loads import TELL, loaded
 from tests.engines import core
 from tests.harness import Lab, sandboxed
 
@@ -132,6 +134,33 @@ def test_what_was_accepted_is_no_drift_any_more_though_nothing_is_built_again(la
     after = sandboxed(project, "build")
     assert after.run.built() == [] and after.run.findings() == [], after.shown
     assert after.run.result["verdict"] == "clean"
+
+
+def test_an_open_finding_is_told_in_each_build_and_judged_anew_only_when_something_has_changed(lab: Lab) -> None:
+    project = lab.project(TREE)
+    assert sandboxed(project, "build").code == 0
+    assert sandboxed(project, "baseline", "init").code == 0
+    project.write({"low/build.rs": LOUD})
+    drifted = sandboxed(project, "build").run.findings()
+
+    def drift(findings: list[dict[str, Any]]) -> list[str]:
+        return [f"{one['code']} {one['subject']}" for one in findings if one["code"].startswith("CS03")]
+
+    def again() -> tuple[bool, list[str]]:
+        done = sandboxed(project, "build", env=TELL)
+        assert done.run.built() == [], done.shown
+        return "sandbox.run.judgement" in loaded(done), drift(done.run.findings())
+
+    told = drift(drifted)
+    assert told == ["CS0301 /bin/uname"]
+    assert [again(), again(), again()] == [(True, told), (False, told), (False, told)]
+    # Another version of the same words: whoever wrote it may have accepted something.
+    store = project.dir / "cargo-sandbox.baseline" / "low.toml"
+    store.write_text(store.read_text() + "\n")
+    assert [again(), again()] == [(True, told), (False, told)]
+    store.unlink()
+    unknown = ["CS0304 /bin/uname"]
+    assert [again(), again()] == [(True, unknown), (False, unknown)]
 
 
 @core

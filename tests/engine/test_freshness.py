@@ -8,6 +8,7 @@ import re
 import pytest
 
 from tests.engine.crates import KITCHEN, KITCHEN_SAYS, PAIR, binary, scripted
+from tests.engine.loads import DEAR, TELL, judging, loaded
 from tests.engines import core
 from tests.harness import Lab, plain, sandboxed, start
 
@@ -70,6 +71,19 @@ def test_a_second_run_says_how_many_units_are_fresh(lab: Lab) -> None:
     again = sandboxed(project, "build")
     assert re.search(r"^Sandbox clean: [0-9]+ units fresh, 0 findings", again.stderr, re.MULTILINE), again.shown
     assert again.run.result["fresh_units"] >= 8
+
+
+def test_a_build_with_nothing_to_do_loads_little(lab: Lab) -> None:
+    project = lab.project(KITCHEN)
+    first = loaded(sandboxed(project, "build", env=TELL))
+    assert judging(first), "where something ran, it is judged"
+    again = sandboxed(project, "build", env=TELL)
+    assert again.run.built() == [] and again.run.result["verdict"] == "clean", again.shown
+    names = loaded(again)
+    assert names & DEAR == set()
+    assert judging(names) == set()
+    baselines = {name for name in names if name.startswith(("sandbox.baseline.", "sandbox.policy."))}
+    assert baselines == {"sandbox.baseline.places", "sandbox.policy.files"}
 
 
 def test_two_builds_of_one_workspace_at_the_same_time_both_succeed(lab: Lab) -> None:

@@ -1,6 +1,8 @@
 """A record behaves as the frozen dataclass that it stands for."""
 
 import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -18,6 +20,13 @@ class Point:
     y: int = 2
     tags: tuple[str, ...] = ()
     secret: str = not_shown(default="")
+
+
+@record
+class Counted:
+    """A record with an empty mapping for a default."""
+
+    counts: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +83,7 @@ def test_a_changed_copy_leaves_the_first_as_it_was() -> None:
 
 def test_the_dataclasses_module_takes_a_record_as_one_of_its_own() -> None:
     assert dataclasses.is_dataclass(Point)
+    assert dataclasses.replace(Counted(), counts={"a": 1}) == Counted({"a": 1}) != Counted()
     assert dataclasses.asdict(Point(1)) == {"x": 1, "y": 2, "tags": (), "secret": ""}  # type: ignore[call-overload]
 
 

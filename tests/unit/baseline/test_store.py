@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.baseline.model import Baseline, BaselineError, VersionEntry, Waiver
-from sandbox.baseline.store import Stores, exists, file_name, load, load_all, open_stores, save, user_folder, waivers
+from sandbox.baseline.places import exists, user_folder
+from sandbox.baseline.store import Stores, file_name, load, load_all, open_stores, save, waivers
 
 
 def made(package: str, version: str = "1.0.0") -> Baseline:

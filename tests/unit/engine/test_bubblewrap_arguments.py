@@ -79,7 +79,7 @@ def test_only_a_plan_that_says_so_has_network() -> None:
 def test_without_bwrap_the_engine_is_unavailable_and_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("shutil.which", lambda *_args, **_kwargs: None)
+    monkeypatch.setattr("sandbox.engine.bubblewrap._on_path", lambda: "")
     with pytest.raises(EngineUnavailable) as caught:
         Bubblewrap()
     assert caught.value.exit_code == 125
@@ -104,6 +104,22 @@ def test_a_bwrap_of_the_tree_is_never_started(tmp_path: Path, monkeypatch: pytes
     assert [part for part in _search_path().split(":") if not part.startswith("/")] == []
     monkeypatch.setenv("PATH", f".:{tmp_path}")
     assert _search_path().endswith(f":{tmp_path}")
+
+
+def test_the_first_program_of_that_name_is_taken_and_no_folder_or_plain_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = (tmp_path / name for name in ("first", "second", "third"))
+    monkeypatch.setattr("sandbox.engine.bubblewrap._search_path", lambda: f"{first}:{second}:{third}")
+    (first / "bwrap").mkdir(parents=True)
+    for folder in (second, third):
+        folder.mkdir()
+        (folder / "bwrap").write_text("#!/bin/sh\n")
+        (folder / "bwrap").chmod(0o644)
+    with pytest.raises(EngineUnavailable):
+        Bubblewrap()
+    (third / "bwrap").chmod(0o755)
+    assert Bubblewrap().program == str(third / "bwrap")
 
 
 def test_more_mounts_than_bwrap_takes_are_refused_with_what_to_do() -> None:

@@ -25,7 +25,7 @@ def working_bwrap(folder: Path) -> Path:
 
 def test_auto_takes_a_bubblewrap_that_works_and_tries_it_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     program = working_bwrap(tmp_path)
-    monkeypatch.setattr("shutil.which", lambda *_args, **_kwargs: str(program))
+    monkeypatch.setattr("sandbox.engine.bubblewrap._on_path", lambda: str(program))
     for _ in range(2):
         engine = choose("auto", "", "", str(tmp_path / "cache"))
         assert (engine.info.name, engine.info.why) == ("bubblewrap", "it can put up every wall here")
@@ -35,7 +35,7 @@ def test_auto_takes_a_bubblewrap_that_works_and_tries_it_once(monkeypatch: pytes
 def test_without_any_engine_both_reasons_and_both_remedies_are_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("shutil.which", lambda *_args, **_kwargs: str(broken_bwrap(tmp_path)))
+    monkeypatch.setattr("sandbox.engine.bubblewrap._on_path", lambda: str(broken_bwrap(tmp_path)))
     with pytest.raises(SetupError) as caught:
         choose("auto", "", "", str(tmp_path / "cache"))
     assert caught.value.exit_code == 121
@@ -46,7 +46,7 @@ def test_without_any_engine_both_reasons_and_both_remedies_are_told(
 def test_a_named_engine_that_is_not_there_is_not_replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(EngineUnavailable, match="Docker"):
         choose("docker", "", "", str(tmp_path))
-    monkeypatch.setattr("shutil.which", lambda *_args, **_kwargs: None)
+    monkeypatch.setattr("sandbox.engine.bubblewrap._on_path", lambda: "")
     with pytest.raises(EngineUnavailable, match="bubblewrap"):
         choose("bubblewrap", "", "", str(tmp_path))
 

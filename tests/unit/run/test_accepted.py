@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.baseline.model import Baseline, Waiver
-from sandbox.baseline.store import save, tree_folder
+from sandbox.baseline.places import tree_folder
+from sandbox.baseline.store import save
 from sandbox.cargo.metadata import Facts, Package
 from sandbox.judge.model import Finding
 from sandbox.run.accepted import accepted
