@@ -53,7 +53,8 @@ def _of_lock(path: Path) -> Inventory:
 
 def _of_workspace(settings: Settings) -> tuple[Inventory, str]:
     from sandbox.baseline.model import BaselineError
-    from sandbox.baseline.store import Stores, open_stores, tree_folder
+    from sandbox.baseline.places import tree_folder
+    from sandbox.baseline.store import Stores, open_stores
     from sandbox.cargo import lockfile
     from sandbox.cli import place
     from sandbox.cli.graph import resolved
