@@ -27,8 +27,8 @@ from sandbox.report.formats import Context, Target, parse_target
 
 _LEVELS = ("low", "medium", "high", "critical", "never")
 USAGE = (
-    "audit [--lock FILE | --manifest-path PATH] [--advisory-db FOLDER] [--only CHECK] [--deny LEVEL] [--json]"
-    " [--report FILE] | audit diff OLD.lock NEW.lock"
+    "audit [--lock FILE | --manifest-path PATH] [--advisory-db FOLDER] [--only CHECK] [--deny LEVEL] [--online]"
+    " [--json] [--report FILE] | audit diff OLD.lock NEW.lock"
 )
 
 
@@ -49,7 +49,7 @@ def run(words: Sequence[str], settings: Settings) -> int:
         return audit_diff.run(words[1:], settings)
     options = {"--lock": False, "--manifest-path": False, "--only": False, "--deny": False, "--report": False}
     options["--advisory-db"] = False
-    given = parse(words, USAGE, ("--json",), options)
+    given = parse(words, USAGE, ("--json", "--online"), options)
     if given.names or given.rest:
         raise UsageError(f"audit: {(given.names or given.rest)[0]!r} is not understood", hint=USAGE)
     if given.one("--deny") not in (None, *_LEVELS):
@@ -62,6 +62,10 @@ def run(words: Sequence[str], settings: Settings) -> int:
     checks = _chosen(given)
     targets = _targets(given, settings)
     looked = _lock_alone(lock, settings) if lock is not None else _workspace(manifest, settings)
+    if "--online" in given.switches:
+        from sandbox.preflight.sources.fetch import fetch
+
+        looked = looked._replace(subject=replace(looked.subject, fetch=fetch))
     return _tell(_judge(looked, checks, given), looked, targets, "--json" in given.switches)
 
 

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -21,6 +22,7 @@ from sandbox.preflight.model import Answer, SourceRule, Subject, Wishes
 from sandbox.preflight.sources.fetch import fetch
 from tests.engine.crates import library, manifest
 from tests.engine.registry import package, registry
+from tests.harness import ROOT
 
 RULES = Wishes(sources=(SourceRule("csbench-internal*", "registry:acme"),))
 
@@ -65,6 +67,19 @@ class Place:
         done = subprocess.run(["cargo", *words], cwd=self.root, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def audit(self, *words: str) -> tuple[int, list[str], str]:
+        """Exit code, codes and the answer of `cargo-sandbox audit` on the lock file alone."""
+        env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        env |= {
+            "CARGO_HOME": str(self.home),
+            "XDG_CACHE_HOME": str(self.root.parent / "cache"),
+            "PYTHONPATH": str(ROOT),
+        }
+        command = [sys.executable, "-m", "sandbox", "audit", "--lock", "Cargo.lock", "--json", *words]
+        done = subprocess.run(command, cwd=self.root, env=env, capture_output=True, text=True, check=False)
+        told = json.loads(done.stdout)
+        return done.returncode, [one["code"] for one in told["findings"]], told["checks"][0]["state"]
 
     def subject(self, *, online: bool = False) -> Subject:
         lock = self.root / "Cargo.lock"
@@ -114,6 +129,12 @@ def test_the_benign_twin_names_the_registry_and_nothing_is_told(place: Place) ->
 def test_a_mirror_s_copy_of_a_public_package_is_not_told(place: Place) -> None:
     place.wants('csbench-twin = "1"').cargo("fetch")
     assert place.codes(online=True) == []
+
+
+def test_an_audit_asks_the_private_index_only_when_it_is_told_to(place: Place) -> None:
+    place.wants('csbench-internal = "*"').cargo("fetch")
+    assert place.audit("--only", "private-index") == (122, [], "not done")
+    assert place.audit("--only", "private-index", "--online") == (120, ["CS0502"], "done")
 
 
 def test_what_cargo_keeps_of_the_private_index_tells_it_without_network(place: Place) -> None:

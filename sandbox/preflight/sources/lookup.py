@@ -79,7 +79,9 @@ def _look_up(subject: Subject, registry: Registry, names: tuple[str, ...]) -> _K
     if not registry.url.startswith("sparse+"):
         return _Known(cached, "a git index, which is not asked; only what cargo keeps of it was looked at")
     if subject.fetch is None:
-        return _Known(cached, "the network was not asked; only what cargo keeps of the index was looked at")
+        return _Known(
+            cached, "the network was not asked (audit --online does); only what cargo keeps of the index was looked at"
+        )
     # A project must not make this machine ask its own services.
     if scheme(registry.url) != "https" and not (registry.trusted and is_loopback(registry.url)):
         return _Known(cached, f"not asked, as {clip(registry.url)} is no https address that the user named")
