@@ -27,8 +27,8 @@ from sandbox.report.formats import Context, Target, parse_target
 
 _LEVELS = ("low", "medium", "high", "critical", "never")
 USAGE = (
-    "audit [--lock FILE | --manifest-path PATH] [--advisory-db FOLDER] [--only CHECK] [--deny LEVEL] [--online]"
-    " [--json] [--report FILE] | audit diff OLD.lock NEW.lock"
+    "audit [--lock FILE | --manifest-path PATH] [--advisory-db FOLDER | --fetch-db] [--online] [--only CHECK]"
+    " [--deny LEVEL] [--json] [--report FILE] | audit diff OLD.lock NEW.lock"
 )
 
 
@@ -49,13 +49,17 @@ def run(words: Sequence[str], settings: Settings) -> int:
         return audit_diff.run(words[1:], settings)
     options = {"--lock": False, "--manifest-path": False, "--only": False, "--deny": False, "--report": False}
     options["--advisory-db"] = False
-    given = parse(words, USAGE, ("--json", "--online"), options)
+    given = parse(words, USAGE, ("--json", "--online", "--fetch-db"), options)
     if given.names or given.rest:
         raise UsageError(f"audit: {(given.names or given.rest)[0]!r} is not understood", hint=USAGE)
     if given.one("--deny") not in (None, *_LEVELS):
         raise UsageError(f"audit --deny: one of {', '.join(_LEVELS)}", hint=USAGE)
     if database := given.one("--advisory-db"):
         settings = replace(settings, advisory_db=database, given=(*settings.given, ("advisory_db", "command line")))
+    if "--fetch-db" in given.switches:
+        from sandbox.run.advisory_db import fetch as fetch_database
+
+        settings = replace(settings, advisory_db=fetch_database(settings, os.environ))
     lock, manifest = given.one("--lock"), given.one("--manifest-path")
     if lock is not None and manifest is not None:
         raise UsageError("audit looks at a lock file alone or at a workspace, not at both", hint=USAGE)

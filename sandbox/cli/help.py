@@ -15,7 +15,7 @@ Verbs of cargo, its arguments unchanged:
 
 Our own verbs:
   plan VERB [CARGO ARGUMENTS...]   print what would be run, and run nothing
-  audit [--lock FILE|--manifest-path PATH] [--online] [--only CHECK] [--deny LEVEL] [--json] [--report FILE]
+  audit [--lock FILE|--manifest-path PATH] [--fetch-db] [--online] [--only CHECK] [--deny LEVEL] [--json]
                                    the supply-chain checks, all of them; runs nothing (docs/threats.md)
   audit diff OLD NEW [--json|--markdown]   what the change of a lock file brings, the most dangerous first
   report RUN [--format F] [--output FILE]   a run's findings again (RUN: an id, its beginning, or last)

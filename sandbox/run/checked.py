@@ -97,9 +97,10 @@ def _rests_on(invocation: Invocation, ground: Ground, settings: Settings) -> Ite
     yield repr(invocation.project)
     for package in invocation.facts.packages:
         yield f"{package.id}\0{package.checksum}\0{package.manifest_path}\0{len(package.scripts)}{package.proc_macro}"
-    # Without one that was named, the one where cargo-audit keeps its own counts.
-    named = settings.advisory_db or os.path.join(home, "advisory-db")
-    for folder in [named] if os.path.isdir(named) else named.split(":"):
+    # Without one that was named, ours or the one where cargo-audit keeps its own counts.
+    named = settings.advisory_db
+    usual = [os.path.join(top, "advisory-db") for top in (cache_of(ground.env), home)]
+    for folder in [named] if os.path.isdir(named) else named.split(":") if named else usual:
         yield folder
         yield cached.database(folder)
 

@@ -150,6 +150,25 @@ class _Place:
 
 def print_help(words: Sequence[str], settings: Settings, engine: Engine, choose_stdio: Callable[[bool], Stdio]) -> int:
     """Show cargo's own help for a verb, from a container that sees no project. Returns cargo's exit code."""
+    from sandbox.run.capture import capture
+
+    done = capture(engine, outside_projects(words, settings, engine, choose_stdio), lambda line: None)
+    sys.stdout.write(done.out.decode("utf-8", "replace"))
+    sys.stderr.write(done.err.decode("utf-8", "replace"))
+    return done.status if done.status >= 0 else 128 - done.status
+
+
+def outside_projects(
+    words: Sequence[str],
+    settings: Settings,
+    engine: Engine,
+    choose_stdio: Callable[[bool], Stdio],
+    *,
+    command: tuple[str, ...] = (),
+    writes: str = "",
+) -> Plan:
+    """The plan of a command in a container that sees no project: by default cargo's help for the verb of `words`,
+    without network; another `command` has network, and may write into the folder `writes` alone."""
     args = cargo_args.split(words)
     env = dict(os.environ)
     state_dir, cache_dir = host.directories(env)
@@ -160,15 +179,10 @@ def print_help(words: Sequence[str], settings: Settings, engine: Engine, choose_
     policy = _policy(settings, facts, choose_stdio(False), ())
     prepared = prepare(cache_dir, standard_files(facts.user, facts.uid, facts.gid, facts.home), (facts.uid, facts.gid))
     plan = resolve_plan(
-        facts, tool, policy, command=(tool.cargo, args.verb, "--help"), roots=(), files=(), overlay="", workspace="",
-        cargo_home="", prepared=prepared, offline=True,
+        facts, tool, policy, command=command or (tool.cargo, args.verb, "--help"), roots=(), files=(), overlay="",
+        workspace="", cargo_home=writes, prepared=prepared, offline=not command,
     )  # fmt: skip
-    from sandbox.run.capture import capture
-
-    done = capture(engine, check(plan, facts.homes, prepared), lambda line: None)
-    sys.stdout.write(done.out.decode("utf-8", "replace"))
-    sys.stderr.write(done.err.decode("utf-8", "replace"))
-    return done.status if done.status >= 0 else 128 - done.status
+    return check(plan, facts.homes, prepared)
 
 
 def prepare_invocation(

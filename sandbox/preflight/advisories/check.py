@@ -21,7 +21,7 @@ def run(subject: Subject) -> Answer:
     """Findings CS0550 to CS0556. "not done" without a database, and also, beside findings, where a part of it that
     may concern the lock file could not be read."""
     ours = [package for package in subject.locked if is_crates_io(package.source)]
-    places = database.places(subject.wishes.advisory_db, subject.env, subject.cargo_home)
+    places = database.places(subject.wishes.advisory_db, subject.env, subject.cargo_home, subject.cache)
     if not places:
         return _answer(ours, why=f"there is no advisory database: {database.HOW}")
     faults: list[str] = []

@@ -30,8 +30,7 @@ MAX_FILES = 100_000
 _DEEP = ("crates.io", "osv/crates.io", "osv/malicious/crates.io")
 _DEPTH = 4
 HOW = (
-    "get one with `git clone --depth 1 https://github.com/rustsec/advisory-db`, and name the folder with "
-    f"--advisory-db, {VARIABLE} or [advisories] db"
+    f"cargo-sandbox audit --fetch-db gets RustSec's; or name a folder with --advisory-db, {VARIABLE} or [advisories] db"
 )
 
 
@@ -51,8 +50,9 @@ class Listing(NamedTuple):
     odd: tuple[str, ...] = ()
 
 
-def places(given: str, env: Mapping[str, str], cargo_home: Path | None) -> tuple[Path, ...]:
-    """The databases to look into: what was given, else the variable's, else the one of cargo-audit if it exists.
+def places(given: str, env: Mapping[str, str], cargo_home: Path | None, cache: Path | None = None) -> tuple[Path, ...]:
+    """The databases to look into: what was given, else the variable's, else the one that `audit --fetch-db` put into
+    our own `cache`, else that of cargo-audit if it exists.
 
     Several are separated as in PATH. Empty when there is none.
     """
@@ -60,8 +60,8 @@ def places(given: str, env: Mapping[str, str], cargo_home: Path | None) -> tuple
     if wanted:
         parts = [wanted] if os.path.isdir(wanted) else wanted.split(os.pathsep)
         return tuple(Path(os.path.expanduser(part)) for part in parts if part)
-    usual = cargo_home / "advisory-db" if cargo_home else None
-    return (usual,) if usual and os.path.isdir(usual) else ()
+    usual = [folder / "advisory-db" for folder in (cache, cargo_home) if folder is not None]
+    return tuple(folder for folder in usual if os.path.isdir(folder))[:1]
 
 
 def look(place: Path) -> Listing:

@@ -23,7 +23,7 @@ BAD = locked("csbench-bad", "1.2.0")
 def test_without_a_database_nothing_was_checked_and_the_answer_says_how_to_get_one(tmp_path: Path) -> None:
     answer = check("", BAD, cargo_home=tmp_path)
     assert (answer.state, answer.findings) == ("not done", ())
-    assert "git clone" in answer.why
+    assert "audit --fetch-db" in answer.why
     assert "--advisory-db" in answer.why
 
 
