@@ -11,7 +11,7 @@ from sandbox.preflight.reader.explain import carried_lines, reason_lines
 from sandbox.preflight.reader.helpers import Helpers
 from sandbox.preflight.reader.packages import Place, Root, locate
 from sandbox.preflight.reader.payload import Cargo, Carried, examine
-from sandbox.preflight.reader.ranks import Judgement, judge
+from sandbox.preflight.reader.ranks import Judgement
 from sandbox.preflight.reader.unit import Unit
 
 _CODES = {"attack-like combination": "CS0570", "reaches": "CS0571"}
@@ -30,8 +30,8 @@ def read_code(subject: Subject) -> Answer:
             findings.append(finding("CS0573", place.package, place.fault))
         for root in place.roots:
             count += 1
-            unit = helpers.unit(at, root)
-            findings.extend(_judged(place, root, judge(unit.sightings)))
+            unit, judged = helpers.judged(at, root)
+            findings.extend(_judged(place, root, judged))
             findings.extend(_unread(place, root, unit))
             undone.extend(f"{place.package.name} {place.package.version}: {file}" for file, _ in unit.undone)
     why = _why(places.missing, undone)

@@ -12,10 +12,15 @@ from dataclasses import replace
 
 from sandbox.preflight.reader.cache import Cache
 from sandbox.preflight.reader.facts import Call, Sighting
-from sandbox.preflight.reader.lexicon import program_kind
+from sandbox.preflight.reader.kinds import RANKS
+from sandbox.preflight.reader.lexicon import WELL_KNOWN, longest, program_kind
 from sandbox.preflight.reader.packages import Place, Root
+from sandbox.preflight.reader.ranks import Judgement, judge
 from sandbox.preflight.reader.unit import Unit, read_unit
 
+_COMMON = frozenset("unsafe extern xor unknown-import decode alphabet raw-call".split())
+"""What libraries of all kinds have, and what says nothing about the one function."""
+CRATES_IO = frozenset({"registry+https://github.com/rust-lang/crates.io-index", "sparse+https://index.crates.io/"})
 MAX_FUNCTIONS = 400
 """Most functions that one script is followed into, over all libraries."""
 
@@ -25,56 +30,92 @@ class Helpers:
 
     def __init__(self, places: Sequence[Place], cache: Cache) -> None:
         self._places, self._cache = places, cache
-        self._libraries: dict[int, Unit] = {}
+        self._libraries: dict[int, Library] = {}
 
-    def unit(self, at: int, root: Root) -> Unit:
-        """A script or macro as it stands, and the functions that it names in its helpers."""
+    def units(self, at: int, root: Root) -> list[Unit]:
+        """A script or macro as it stands, and once more with the functions that it names in each helper.
+
+        Helpers are kept apart: what two libraries that know nothing of each other can do together means nothing.
+        """
         place = self._places[at]
         own = read_unit(place.folder, root.source, place.renamed, self._cache)
-        extra = list(_arguments(own))
-        followed = 0
+        own = replace(own, sightings=(*own.sightings, *_arguments(own)))
+        units = [own]
         for name, index in place.helpers:
+            if is_known(name, self._places[index], place):
+                continue
             wanted = [call for _, call in own.calls if len(call.path) > 1 and call.path[0] == name]
-            if not wanted:
-                continue
-            library = self._library(index)
-            if library is None:
-                continue
-            for call in wanted:
-                if followed < MAX_FUNCTIONS:
-                    followed += 1
-                    extra.extend(_of_function(library, call, name))
-        return replace(own, sightings=(*own.sightings, *extra))
+            library = self._library(index) if wanted else None
+            if library:
+                extra = [one for call in wanted[:MAX_FUNCTIONS] for one in library.behind(call, name)]
+                if extra:
+                    units.append(replace(own, sightings=(*own.sightings, *extra)))
+        return units
 
-    def _library(self, index: int) -> Unit | None:
+    def judged(self, at: int, root: Root) -> tuple[Unit, Judgement]:
+        """A script or macro as it stands, and the gravest judgement of it with any of its helpers."""
+        units = self.units(at, root)
+        judgements = [judge(unit.sightings) for unit in units]
+        return units[0], max(judgements, key=lambda one: RANKS.index(one.rank))
+
+    def _library(self, index: int) -> Library | None:
         if index not in self._libraries:
             place = self._places[index]
             if place.library is None:
                 return None
-            self._libraries[index] = read_unit(place.folder, place.library, place.renamed, self._cache)
+            self._libraries[index] = Library(read_unit(place.folder, place.library, place.renamed, self._cache))
         return self._libraries[index]
 
 
-def _of_function(library: Unit, call: Call, name: str) -> list[Sighting]:
-    """What a function of a library, and those that it calls there, reach for."""
-    if call.path[-1] not in library.functions:
-        return []
-    reached, waiting = {call.path[-1]}, deque([call.path[-1]])
-    inner: dict[str, set[str]] = {}
-    for _, other_call in library.calls:
-        inner.setdefault(other_call.function, set()).add(other_call.path[-1])
-    while waiting:
-        for other in inner.get(waiting.popleft(), ()):
-            if other in library.functions and other not in reached and len(reached) < MAX_FUNCTIONS:
-                reached.add(other)
-                waiting.append(other)
-    found = []
-    for one in library.sightings:
-        if one.function in reached and not one.emitted:
-            if one.kind == "spawn-computed" and call.text and one.function == call.path[-1]:
-                one = one._replace(kind=program_kind(call.text), text=call.text)
-            found.append(one._replace(via=name))
-    return found
+def is_known(name: str, helper: Place, user: Place) -> bool:
+    """Whether a helper is known for what it does, so that its name says all: a package of crates.io, used by its own
+    name. The same name from elsewhere is read."""
+    if name in user.renamed or (helper.package.source or "") not in CRATES_IO:
+        return False
+    return name in WELL_KNOWN or bool(longest((name,)))
+
+
+class Library:
+    """The functions of a library, and which of them name which."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._functions = unit.functions
+        self._inner: dict[str, set[str]] = {}
+        self._seen: dict[str, list[Sighting]] = {}
+        for _, call in unit.calls:
+            self._inner.setdefault(call.function, set()).add(_function(call.path, unit.functions))
+        for one in unit.sightings:
+            if not one.emitted and one.kind not in _COMMON:
+                self._seen.setdefault(one.function, []).append(one)
+
+    def behind(self, call: Call, name: str) -> list[Sighting]:
+        """What a function, and those that it names in the same library, reach for."""
+        first = _function(call.path, self._functions)
+        if not first:
+            return []
+        reached, waiting = {first: None}, deque([first])
+        while waiting:
+            for other in sorted(self._inner.get(waiting.popleft(), ())):
+                if other and other not in reached and len(reached) < MAX_FUNCTIONS:
+                    reached[other] = None
+                    waiting.append(other)
+        found = [one._replace(via=name) for function in reached for one in self._seen.get(function, ())]
+        if call.text:
+            found = [_named(one, call.text) if one.function == first else one for one in found]
+        return found
+
+
+def _named(one: Sighting, program: str) -> Sighting:
+    """A function that starts what it is given, given a name."""
+    return one._replace(kind=program_kind(program), text=program) if one.kind == "spawn-computed" else one
+
+
+def _function(path: tuple[str, ...], functions: frozenset[str]) -> str:
+    """The function that a path names in a library; empty for none of its own."""
+    typed = "::".join(path[-2:])
+    if typed in functions:
+        return typed
+    return path[-1] if path[-1] in functions and not (len(path) > 1 and path[-2][:1].isupper()) else ""
 
 
 def _arguments(unit: Unit) -> list[Sighting]:
@@ -83,5 +124,5 @@ def _arguments(unit: Unit) -> list[Sighting]:
     return [
         Sighting(program_kind(call.text), call.line, call.text, call.function, False, file)
         for file, call in unit.calls
-        if call.text and call.path[-1] in starters
+        if call.text and _function(call.path, unit.functions) in starters
     ]

@@ -141,6 +141,16 @@ QUOTES = frozenset("quote quote_spanned parse_quote parse_quote_spanned quote_in
 QUOTING = frozenset({"quote", "syn", "proc_macro", "venial", "unsynn"})
 UNMISTAKABLE = frozenset("memfd_create fexecve execveat ptrace io_uring_setup process_vm_writev".split())
 """Names that stand for the kernel call wherever they are, as a number's name too."""
+WELL_KNOWN = frozenset(
+    "quote syn proc_macro2 unicode_ident heck cc cmake pkg_config vcpkg autocfg rustversion version_check bindgen "
+    "find_msvc_tools darling proc_macro_crate proc_macro_error proc_macro_error2 itertools regex serde serde_json toml "
+    "semver walkdir glob prost_build tonic_build prost_types rayon once_cell lazy_static anyhow thiserror either rand "
+    "indexmap hashbrown phf phf_codegen phf_shared flate2 zip tar xz2 zstd time chrono log memchr convert_case "
+    "cfg_aliases system_deps num_cpus cxx_build clang_sys pyo3_build_config napi_build protobuf_codegen "
+    "winnow nom pest pest_meta lalrpop vergen vergen_gitcl built shadow_rs git2 tokio url sha2 md5 uuid "
+    "cargo_metadata cargo_platform".split()
+)
+"""Libraries of crates.io that build-time code calls for what everybody knows them for. They are not followed into."""
 FORKS = frozenset("fork vfork setsid".split())
 """Functions that are known by their name where they are called."""
 GIT_FETCHES = frozenset("clone fetch pull ls-remote".split())

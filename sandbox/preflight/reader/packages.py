@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from sandbox.cargo.metadata import Facts, Package
 from sandbox.preflight.model import Subject
 
 Role = Literal["build script", "macro"]
-_DEPENDENCIES = ("dependencies", "build-dependencies", "dev-dependencies")
+_SECTIONS: dict[Role, str] = {"build script": "build-dependencies", "macro": "dependencies"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +27,17 @@ class Root:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A package and its folder. `roots` is empty for one that runs nothing. `helpers` are the libraries that its
-    build-time code may call: (name in the source, index into the list of places). `fault` says why the manifest is of
-    no use, `renamed` which names in the source are other packages than they say."""
+    """A package and its folder. `roots` is empty for one that runs nothing. `uses` are the libraries that its
+    build-time code may call, by (name in the source, package's name), and `helpers` those that are here: (name in the source,
+    index into the list of places). `fault` says why the manifest is of no use, `renamed` which names in the source may be
+    other packages than they say."""
 
     package: LockedPackage | Package
     folder: Path
     roots: tuple[Root, ...] = ()
     library: Path | None = None
     renamed: frozenset[str] = frozenset()
+    uses: tuple[tuple[str, str], ...] = ()
     helpers: tuple[tuple[str, int], ...] = ()
     fault: str = ""
 
@@ -70,7 +72,14 @@ def place_of(folder: Path, package: LockedPackage | Package) -> Place:
     macro = library.get("proc-macro") is True or library.get("proc_macro") is True
     if macro or library.get("crate-type") == ["proc-macro"]:
         roots.append(Root("macro", source))
-    return Place(package, folder, tuple(roots), source, _renamed(table))
+    sections = {_SECTIONS[root.role] for root in roots}
+    uses = tuple(
+        (name.replace("-", "_"), package_name)
+        for section, name, package_name, _ in _dependencies(table)
+        if section.replace("_", "-") in sections
+    )
+    renamed = frozenset(name.replace("-", "_") for _, name, _, other in _dependencies(table) if other)
+    return Place(package, folder, tuple(roots), source, renamed, uses)
 
 
 def _scripts(folder: Path, package: dict[str, Any]) -> Iterator[Path]:
@@ -83,15 +92,34 @@ def _scripts(folder: Path, package: dict[str, Any]) -> Iterator[Path]:
         yield folder / "build.rs"
 
 
-def _renamed(table: dict[str, Any]) -> frozenset[str]:
-    parts = [table, *(one for one in _table(table, "target").values() if isinstance(one, dict))]
-    names = set()
-    for part in parts:
-        for section in _DEPENDENCIES:
+def _dependencies(table: dict[str, Any]) -> Iterator[tuple[str, str, str, bool]]:
+    """(section, name in the source, package's name, whether that may be another package than it says)."""
+    for part in (table, *(one for one in _table(table, "target").values() if isinstance(one, dict))):
+        for section in ("dependencies", "build-dependencies", "build_dependencies", "dev-dependencies"):
             for name, item in _table(part, section).items():
-                if isinstance(item, dict) and (item.get("package", name) != name or {"path", "git"} & item.keys()):
-                    names.add(name.replace("-", "_"))
-    return frozenset(names)
+                said = item.get("package", name) if isinstance(item, dict) else name
+                if isinstance(said, str):
+                    other = isinstance(item, dict) and (said != name or bool({"path", "git"} & item.keys()))
+                    yield section, name, said, other
+
+
+def link(found: list[Place], near: Mapping[int, frozenset[int]] | None = None) -> list[Place]:
+    """The places with their helpers found among them, by name; `near` narrows it to the indexes that the graph has."""
+    named: dict[str, list[int]] = {}
+    for at, place in enumerate(found):
+        named.setdefault(place.package.name, []).append(at)
+    return [
+        replace(
+            place,
+            helpers=tuple(
+                (alias, index)
+                for alias, name in dict.fromkeys(place.uses)
+                for index in named.get(name, ())
+                if near is None or index in near.get(at, ())
+            ),
+        )
+        for at, place in enumerate(found)
+    ]
 
 
 def _by_graph(facts: Facts) -> Places:
@@ -107,23 +135,13 @@ def _by_graph(facts: Facts) -> Places:
         if package.proc_macro:
             roots.extend(Root("macro", path) for path in _macro_sources(package, said))
         index[at] = len(places.found)
-        places.found.append(
-            Place(package, folder, tuple(roots), said.library, said.renamed, fault=said.fault if roots else "")
-        )
-    for at, here in index.items():
-        place = places.found[here]
-        if place.roots:
-            kinds = {"build"} if place.roots[0].role == "build script" else {"normal"}
-            if len(place.roots) > 1:
-                kinds = {"build", "normal"}
-            helpers = [
-                (facts.packages[edge.package].name.replace("-", "_"), index[edge.package])
-                for edge in facts.graph[at]
-                if kinds & set(edge.kinds) and edge.package in index
-            ]
-            places.found[here] = Place(
-                place.package, place.folder, place.roots, place.library, place.renamed, tuple(helpers), place.fault
-            )
+        # Cargo has read the manifest, or there would be no graph; what it says of the roots is what runs.
+        places.found.append(replace(said, roots=tuple(roots), fault=said.fault if roots else ""))
+    near = {
+        here: frozenset(index[edge.package] for edge in facts.graph[at] if edge.package in index)
+        for at, here in index.items()
+    }
+    places.found = link(places.found, near)
     return places
 
 
@@ -149,6 +167,7 @@ def _by_home(subject: Subject) -> Places:
             places.found.extend(place_of(folder, package) for folder in found)
         else:
             places.missing.append(f"{package.name} {package.version}")
+    places.found = link(places.found)
     return places
 
 

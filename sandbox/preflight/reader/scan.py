@@ -40,6 +40,8 @@ class _Scan:
         self.bodies: dict[int, str] = {}
         self.around: list[tuple[int, str]] = []
         self.inline: list[tuple[int, str]] = []
+        self.types: list[tuple[int, str]] = []
+        self.impls: dict[int, str] = {}
         self.emitted: list[tuple[int, int]] = []
         self.at = self.date = 0
         self.hidden = Hidden()
@@ -62,12 +64,14 @@ class _Scan:
     def _step(self, at: int) -> int:
         """Look at one token; gives where to go on."""
         self.at = at
-        for stack in (self.around, self.inline):
+        for stack in (self.around, self.inline, self.types):
             while stack and at > stack[-1][0]:
                 stack.pop()
         while self.emitted and at > self.emitted[-1][1]:
             self.emitted.pop()
         token = self.row[at]
+        if at in self.impls:
+            self.types.append((self.tokens.ends.get(at, at), self.impls[at]))
         if at in self.bodies:
             self.around.append((self.tokens.ends.get(at, at), self.bodies[at]))
         if token.kind == TEXT:
@@ -147,6 +151,9 @@ class _Scan:
         if before == "fn":
             self._function(at, token)
             return at + 1
+        if token.text == "impl":
+            self._impl(at)
+            return at + 1
         if token.text in ("mod", "unsafe", "extern"):
             self._item(at, token)
             return at + 1
@@ -204,6 +211,8 @@ class _Scan:
         if len(self.calls) >= MAX_CALLS:
             self.dropped = True
             return
+        if path[0] == "Self" and self.types:
+            path = (self.types[-1][1], *path[1:])
         self.calls.setdefault(Call(self._where(), path, line, argument))
 
     def _spawn(self, program: str, known: bool, end: int, line: int) -> None:
@@ -331,13 +340,32 @@ class _Scan:
     def _where(self) -> str:
         return self.around[-1][1] if self.around else ""
 
+    def _impl(self, at: int) -> None:
+        """Of `impl<T> Trait for path::Type<T> where … {` the type's name."""
+        name, depth = "", 0
+        for where in range(at + 1, min(at + 1 + _AHEAD * 2, len(self.row))):
+            one = self.row[where]
+            if one.text == "{":
+                self.impls[where] = name
+                return
+            if one.text in ("<", ">", ">>", "<<"):
+                depth += len(one.text) if one.text[0] == "<" else -len(one.text)
+            elif one.text in (";", "}") or (one.text == "where" and name):
+                # A bound may hold no brace, so the next one is the body's.
+                if one.text != "where":
+                    return
+                depth += 1000
+            elif one.kind == IDENT and depth == 0 and one.text not in ("for", "dyn", "mut", "const", "unsafe"):
+                name = one.text
+
     def _function(self, at: int, token: Token) -> None:
-        self.functions.setdefault(token.text)
+        name = f"{self.types[-1][1]}::{token.text}" if self.types else token.text
+        self.functions.setdefault(name)
         where = at + 1
         while where < len(self.row) and self.row[where].text not in ("{", ";", "}"):
             where = self.tokens.ends.get(where, where) + 1
         if where < len(self.row) and self.row[where].text == "{":
-            self.bodies[where] = token.text
+            self.bodies[where] = name
 
     def _item(self, at: int, token: Token) -> None:
         row, size = self.row, len(self.row)
