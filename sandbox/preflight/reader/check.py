@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from sandbox.judge.model import Finding, Severity
@@ -15,6 +16,9 @@ from sandbox.preflight.reader.ranks import Judgement
 from sandbox.preflight.reader.unit import Unit
 
 _CODES = {"attack-like combination": "CS0570", "reaches": "CS0571"}
+_COMPILED = ("executable", "library")
+_NOT_STARTED = ("WebAssembly", "a Java class")
+_IMPORT_LIBRARIES = re.compile(r"windows_\w+_(?:msvc|gnu|gnullvm)\Z|winapi-\w+-pc-windows-gnu\Z")
 _NAMED = 12
 
 
@@ -88,20 +92,26 @@ def _unread(place: Place, root: Root, unit: Unit) -> Iterable[Finding]:
 
 
 def _carried(place: Place, cargo: Cargo) -> Iterable[Finding]:
-    found = [one for one in cargo.files if one.form == "executable"]
+    found = [one for one in cargo.files if one.form in _COMPILED]
     if not found:
         return
-    severity, why = _severity(found)
-    names = ", ".join(one.path for one in found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+    severity, why = _severity(place.package.name, found)
+    first = sorted(found, key=lambda one: one.form != "executable")
+    names = ", ".join(one.path for one in first[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
     detail = f"{names}{': ' + why if why else ''}"
-    yield finding("CS0572", place.package, detail, severity=severity, evidence=tuple(carried_lines(found)))
+    yield finding("CS0572", place.package, detail, severity=severity, evidence=tuple(carried_lines(first)))
 
 
-def _severity(found: list[Carried]) -> tuple[Severity, str]:
+def _severity(name: str, found: list[Carried]) -> tuple[Severity, str]:
     """What no system starts by itself is less of a matter."""
-    if all(one.what in ("WebAssembly", "a Java class") for one in found):
+    executables = [one for one in found if one.form == "executable"]
+    if any(one.what not in _NOT_STARTED for one in executables):
+        return "medium", ""
+    if executables:
         return "low", "none that a system starts by itself"
-    return "medium", ""
+    if _IMPORT_LIBRARIES.match(name):
+        return "low", "import libraries, which name the functions of Windows and hold none"
+    return "low", "compiled code that can be linked, but not started"
 
 
 def _why(missing: list[str], undone: list[str]) -> str:

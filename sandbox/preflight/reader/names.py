@@ -106,8 +106,9 @@ def collect(tokens: Tokens) -> Names:
                 _type(tokens, at, names)
         elif word == "crate" and after is not None and after.kind == IDENT and at and row[at - 1].text == "extern":
             _extern(tokens, at, names)
-        elif word == "macro_rules" and at + 2 < size and row[at + 2].kind == IDENT:
-            names.macros.add(row[at + 2].text)
+        elif word in ("macro_rules", "macro_rules!"):
+            # One token for the grammar, two where it stands in another macro.
+            names.macros.update(one.text for one in row[at + 1 : at + 3] if one.kind == IDENT)
         elif word in ("let", "const", "static"):
             _text(tokens, at, names)
     return names

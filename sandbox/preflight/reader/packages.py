@@ -28,9 +28,9 @@ class Root:
 @dataclass(frozen=True, slots=True)
 class Place:
     """A package and its folder. `roots` is empty for one that runs nothing. `uses` are the libraries that its
-    build-time code may call, by (name in the source, package's name), and `helpers` those that are here: (name in the source,
-    index into the list of places). `fault` says why the manifest is of no use, `renamed` which names in the source may be
-    other packages than they say."""
+    build-time code may call, by (name in the source, package's name), and `helpers` those that are here: (name in the
+    source, index into the list of places). `fault` says why the manifest is of no use, `renamed` which names in the
+    source may be other packages than they say."""
 
     package: LockedPackage | Package
     folder: Path

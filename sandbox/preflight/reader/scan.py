@@ -177,7 +177,7 @@ class _Scan:
     def _path(self, path: Path, end: int, line: int) -> None:
         argument, known = self._argument(end)
         name = "::".join(path)
-        if end < len(self.row) and self.row[end].text == "$" and path in _PASTES:
+        if end < len(self.row) and self.row[end].text[0] == "$" and path in _PASTES:
             self._see("masked-name", line, name)
         kind = words.longest(path)
         if kind == "spawn":
