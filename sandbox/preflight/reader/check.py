@@ -35,8 +35,8 @@ def read_code(subject: Subject) -> Answer:
         for root in place.roots:
             count += 1
             unit, judged = helpers.judged(at, root)
-            findings.extend(_judged(place, root, judged))
-            findings.extend(_unread(place, root, unit))
+            findings.extend(judged_finding(place, root, judged))
+            findings.extend(unread_finding(place, root, unit))
             undone.extend(f"{place.package.name} {place.package.version}: {file}" for file, _ in unit.undone)
     why = _why(places.missing, undone)
     return Answer("build-code", "not done" if why else "done", tuple(findings), why, (), count, "scripts and macros")
@@ -53,7 +53,7 @@ def list_payloads(subject: Subject) -> Answer:
     for place in places.found:
         cargo = examine(str(place.folder), apart)
         looked_at += cargo.looked_at
-        findings.extend(_carried(place, cargo))
+        findings.extend(carried_finding(place, cargo))
         name = f"{place.package.name} {place.package.version}"
         notes.extend(
             f"{name}: {line}" for line in carried_lines(one for one in cargo.files if one.form != "executable")
@@ -69,7 +69,8 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def _judged(place: Place, root: Root, judged: Judgement) -> Iterable[Finding]:
+def judged_finding(place: Place, root: Root, judged: Judgement) -> Iterable[Finding]:
+    """CS0570 or CS0571 for what a script or macro reaches for, or nothing."""
     code = _CODES.get(judged.rank)
     if code is None:
         return
@@ -78,7 +79,8 @@ def _judged(place: Place, root: Root, judged: Judgement) -> Iterable[Finding]:
     yield finding(code, place.package, f"its {root.role} {said}", evidence=tuple(reason_lines(judged)))
 
 
-def _unread(place: Place, root: Root, unit: Unit) -> Iterable[Finding]:
+def unread_finding(place: Place, root: Root, unit: Unit) -> Iterable[Finding]:
+    """CS0573 for what of it can't be read as the compiler does, or nothing."""
     trouble = (*unit.unread, *unit.undone)
     if trouble:
         files = ", ".join(f"{file} ({why})" for file, why in trouble[:_NAMED])
@@ -91,7 +93,8 @@ def _unread(place: Place, root: Root, unit: Unit) -> Iterable[Finding]:
         yield finding("CS0573", place.package, detail, severity="low", evidence=evidence)
 
 
-def _carried(place: Place, cargo: Cargo) -> Iterable[Finding]:
+def carried_finding(place: Place, cargo: Cargo) -> Iterable[Finding]:
+    """CS0572 for the compiled code that a package carries, or nothing."""
     found = [one for one in cargo.files if one.form in _COMPILED]
     if not found:
         return

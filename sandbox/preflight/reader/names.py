@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from sandbox.preflight.reader.tokens import IDENT, PUNCT, TEXT, Tokens
 
 Path = tuple[str, ...]
+MAX_PATH = 64
+"""Longest path that is followed, in words; of longer ones the beginning is kept."""
 _MAX_HOPS = 8
 _MAX_MEANINGS = 4
 _OWN = frozenset({"crate", "self", "super", "$crate"})
@@ -67,9 +69,15 @@ class Names:
                 # `self::x` and `crate::x` may be a `use` of this very file.
                 waiting.append(one[1:])
                 continue
-            known = [found + one[1:] for found in self.aliases.get(one[0], ()) if found != one[:1]]
-            waiting.extend(known[:_MAX_MEANINGS])
-            if not known or (one[0],) in self.aliases.get(one[0], ()):
+            known = self.aliases.get(one[0], [])
+            for found in known:
+                whole = found + one[1:]
+                # `use quote::quote`: the first word of what it stands for is the package.
+                if found[0] == one[0]:
+                    done.append(self._common(whole))
+                elif len(whole) <= MAX_PATH:
+                    waiting.append(whole)
+            if not known:
                 done.append(self._common(one))
         return done
 
@@ -155,7 +163,7 @@ def _use(tokens: Tokens, at: int, names: Names) -> None:
                 at += 1
             path = ()
         elif token.kind == IDENT:
-            path = (*path, token.text)
+            path = (*path, token.text)[:MAX_PATH]
         elif token.text not in ("::", "$"):
             # No use declaration after all: broken code, or a word in a macro's text.
             break
@@ -234,7 +242,7 @@ def path_at(tokens: Tokens, at: int) -> tuple[Path, int]:
             if at >= size or row[at].text != "::":
                 break
         at += 1
-        if len(path) > 32:
+        if len(path) >= MAX_PATH:
             break
     return path, at
 

@@ -20,6 +20,7 @@ MAX_HASHED = 256 << 20
 BLOB_SIZE = 64 << 10
 """From how many bytes on a file without known form is named."""
 _HEAD = 4096
+_LEFT_OUT = (".git", "target", "node_modules")
 _DISORDER = 7.2
 _MEDIA = (
     b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"wOFF", b"wOF2", b"\x00\x01\x00\x00", b"OTTO", b"true", b"ID3", b"OggS",
@@ -94,8 +95,9 @@ def form_of(head: bytes, size: int, mode: int = 0) -> tuple[Form, str]:
 
 
 def examine(top: str, apart: frozenset[str] = frozenset()) -> Cargo:
-    """All files below a package's folder that are no text. Links are not followed, nor are packages inside the package
-    (they speak for themselves), `target`, `.git` and the folders in `apart`. Raises nothing: what can't be read is in
+    """All files below a package's folder that are no text. Links are not followed. In a tree that somebody works in,
+    packages inside the package (they speak for themselves), `target`, `.git`, `node_modules` and the folders in `apart`
+    are left out; of an unpacked package nothing is. Raises nothing: what can't be read is in
     `undone`."""
     cargo = Cargo()
     for entry, path in _files(top, apart, cargo):
@@ -112,7 +114,7 @@ def examine(top: str, apart: frozenset[str] = frozenset()) -> Cargo:
 
 
 def _files(top: str, apart: frozenset[str], cargo: Cargo) -> Iterator[tuple[os.DirEntry[str], str]]:
-    waiting, count = [top], 0
+    waiting, count, whole = [top], 0, _is_unpacked(top)
     while waiting:
         folder = waiting.pop()
         try:
@@ -121,13 +123,13 @@ def _files(top: str, apart: frozenset[str], cargo: Cargo) -> Iterator[tuple[os.D
         except OSError as error:
             cargo.undone.append(f"{folder[len(top) + 1 :] or '.'}: {error.strerror}")
             continue
-        if folder != top and any(entry.name == "Cargo.toml" for entry in entries) and not _is_registry(top):
+        if folder != top and any(entry.name == "Cargo.toml" for entry in entries) and not whole:
             continue
         for entry in entries:
             if entry.is_symlink():
                 continue
             if entry.is_dir():
-                if entry.path not in apart and entry.name not in (".git", "target", "node_modules"):
+                if whole or (entry.path not in apart and entry.name not in _LEFT_OUT):
                     waiting.append(entry.path)
             elif entry.is_file():
                 count += 1
@@ -137,7 +139,7 @@ def _files(top: str, apart: frozenset[str], cargo: Cargo) -> Iterator[tuple[os.D
                 yield entry, entry.path[len(top) + 1 :]
 
 
-def _is_registry(top: str) -> bool:
+def _is_unpacked(top: str) -> bool:
     """An unpacked package is one package, whatever manifests it carries."""
     return os.path.exists(os.path.join(top, ".cargo-ok")) or os.path.exists(os.path.join(top, ".cargo-checksum.json"))
 

@@ -15,6 +15,7 @@ MAX_SIGHTINGS = 400
 MAX_CALLS = 8000
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{1,60}\Z")
 _AHEAD = 60
+_SPAN = 2000
 _PASTES = frozenset({("std",), ("std", "process"), ("std", "net"), ("libc",), ("std", "os", "unix", "net")})
 _INCLUDES = frozenset({"include", "include_str", "include_bytes"})
 _READS = frozenset({"std::fs::read", "std::fs::File::open", "std::fs::read_to_string"})
@@ -114,15 +115,30 @@ class _Scan:
             ):
                 self._see("xor", token.line, "")
         elif token.text == "[":
-            end = self.tokens.ends.get(at, at)
-            inside = self.row[at + 1 : end]
-            if inside and all(isinstance(one.data, int) for one in inside[::2]):
-                self._numbers([one.data for one in inside[::2] if isinstance(one.data, int)], token.line)
-            elif len(inside) > 2 and all(one.kind == TEXT for one in inside[::2]):
-                joined = "".join(one.text for one in inside[::2])
-                after = self.row[end + 1 : end + 3]
-                if [one.text for one in after] in ([".", "concat"], [".", "join"]):
-                    self._text(Token(TEXT, joined, token.line, joined.encode("utf-8", "replace")))
+            self._list(at, token)
+
+    def _list(self, at: int, token: Token) -> None:
+        """`[1, 2, …]` and `["a", "b", …]`; a list that holds anything else is left at its first such token."""
+        end = self.tokens.ends.get(at, at)
+        numbers: list[int] = []
+        texts: list[str] = []
+        where = at + 1
+        while where < end:
+            one = self.row[where]
+            if one.kind == TEXT and not numbers:
+                texts.append(one.text)
+            elif isinstance(one.data, int) and not texts:
+                numbers.append(one.data)
+            elif one.text not in ("&", ","):
+                return
+            where += 1
+        if numbers:
+            self._numbers(numbers, token.line)
+        elif len(texts) > 1 and [one.text for one in self.row[end + 1 : end + 3]] in ([".", "concat"], [".", "join"]):
+            self._joined("".join(texts), token.line)
+
+    def _joined(self, text: str, line: int) -> None:
+        self._text(Token(TEXT, text, line, text.encode("utf-8", "replace")))
 
     def _numbers(self, numbers: list[int], line: int) -> None:
         if len(numbers) == 4:
@@ -177,7 +193,7 @@ class _Scan:
     def _path(self, path: Path, end: int, line: int) -> None:
         argument, known = self._argument(end)
         name = "::".join(path)
-        if end < len(self.row) and self.row[end].text[0] == "$" and path in _PASTES:
+        if end < len(self.row) and self.row[end].text.startswith("$") and path in _PASTES:
             self._see("masked-name", line, name)
         kind = words.longest(path)
         if kind == "spawn":
@@ -189,7 +205,7 @@ class _Scan:
         elif kind:
             self._see(kind, line, name)
         if path[-2:] == ("Ipv4Addr", "new"):
-            inside = self.row[end + 1 : self.tokens.ends.get(end, end)][::2]
+            inside = self.row[end + 1 : min(self.tokens.ends.get(end, end), end + 9)][::2]
             numbers = [one.data for one in inside if isinstance(one.data, int)]
             if len(numbers) == 4:
                 self._address(numbers, line)
@@ -288,12 +304,13 @@ class _Scan:
             start = opening
             if "spanned" in name:
                 # Before the arrow stands an expression that is evaluated.
-                start = next((at for at in range(opening, end) if self.row[at].text == "=>"), end)
+                near = range(opening, min(end, opening + _SPAN))
+                start = next((at for at in near if self.row[at].text == "=>"), end)
             self._emission(start, end)
         elif name in words.ASSEMBLER:
             self._see("asm", line, name)
         elif name in _INCLUDES:
-            inside = {one.text for one in self.row[opening + 1 : end]}
+            inside = {one.text for one in self.row[opening + 1 : min(end, opening + _AHEAD)]}
             base: Base = "file"
             if "CARGO_MANIFEST_DIR" in inside:
                 base, texts = "package", [one for one in texts if one != "CARGO_MANIFEST_DIR"]
@@ -303,8 +320,7 @@ class _Scan:
                 base = "unknown"
             self._include(name, "".join(texts), base, line)
         elif name == "concat" and len(texts) > 1:
-            joined = "".join(texts)
-            self._text(Token(TEXT, joined, line, joined.encode("utf-8", "replace")))
+            self._joined("".join(texts), line)
         else:
             for meaning in self.names.meanings(path):
                 kind = words.longest(meaning)
@@ -315,14 +331,15 @@ class _Scan:
         """Whether a `quote!` is the well-known macro, as far as this file can tell."""
         if path[-1] in self.names.macros:
             return False
-        for meaning in self.names.meanings(path):
+        meanings = self.names.meanings(path)
+        for meaning in meanings:
             if len(meaning) == 1:
                 # By `#[macro_use]`, or by a glob of those crates.
                 if not self.quoting >= {"quote", "syn"}:
                     return False
             elif meaning[0] not in self.quoting and not set(meaning[:-1]) & self.quoting:
                 return False
-        return True
+        return bool(meanings)
 
     def _emission(self, start: int, end: int) -> None:
         if start < end and not (self.emitted and self.emitted[-1][1] >= end):
@@ -385,7 +402,7 @@ class _Scan:
             if body < size and row[body].text == "{":
                 end = self.tokens.ends.get(body, body)
                 self._see("extern", token.line, "")
-                for where in range(body, end - 1):
+                for where in range(body, min(end - 1, body + _SPAN * 10)):
                     if row[where].text == "fn":
                         kind = words.FOREIGN.get(row[where + 1].text)
                         if kind:
