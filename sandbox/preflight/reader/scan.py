@@ -23,7 +23,7 @@ _READS = frozenset({"std::fs::read", "std::fs::File::open", "std::fs::read_to_st
 
 def scan(source: bytes, not_quoting: frozenset[str] = frozenset()) -> FileFacts:
     """All that is seen in a file. `not_quoting`: crates that are not what their names say, so that their `quote!` need
-    not be the well-known one."""
+    not be the well-known one. Raises TooHard."""
     tokens = read(source)
     return _Scan(tokens, collect(tokens), not_quoting).facts()
 

@@ -8,6 +8,7 @@ parts are no Rust at all, and which items belong to tests only.
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,10 +16,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from sandbox.preflight.reader.literals import Number, number, string
 
 if TYPE_CHECKING:
-    from tree_sitter import Node, Parser
+    from tree_sitter import Node, Parser, Tree
 
 MAX_BYTES = 2 << 20
 """Largest source file that is read, in bytes. Generated bindings are larger; scripts and macros are not."""
+
+MAX_SECONDS = 5.0
+"""CPU time for the parsing of one file; ordinary ones take hundredths. Strings that never end make a grammar look
+through the rest of the file again and again."""
 
 MAX_BROKEN = 8
 """Most places that are named where a file is no Rust."""
@@ -33,10 +38,15 @@ _NAMES = frozenset(
 )
 _COMMENTS = frozenset({"line_comment", "block_comment"})
 _BESIDES = _COMMENTS | {"attribute_item"}
+_PIECE = 1 << 16
 _TESTS_ONLY = b"#[cfg(test)]"
 _OPEN = {"(": ")", "[": "]", "{": "}"}
 _CLOSE = frozenset(_OPEN.values())
 _parsers: list[Parser] = []
+
+
+class TooHard(Exception):
+    """The parser had not come to an end in time."""
 
 
 class Token(NamedTuple):
@@ -61,8 +71,8 @@ class Tokens:
 
 
 def read(source: bytes) -> Tokens:
-    """All tokens but comments and what is compiled for tests only. Never fails: what is no Rust is in `broken`."""
-    tree = _parser().parse(source)
+    """All tokens but comments and what is compiled for tests only. What is no Rust is in `broken`. Raises TooHard."""
+    tree = _parse(source)
     row: list[Token] = []
     broken: list[int] = []
     lost = False
@@ -76,22 +86,26 @@ def read(source: bytes) -> Tokens:
         inside = False
         if suspect and (node.is_error or node.is_missing):
             # A part without any inner structure was skipped; a part with it is only in no known order.
-            lost = lost or len(broken) >= MAX_BROKEN or (node.child_count == 0 and len(node.text or b"") > MAX_SKIPPED)
+            lost = (
+                lost
+                or len(broken) >= MAX_BROKEN
+                or (node.child_count == 0 and node.end_byte - node.start_byte > MAX_SKIPPED)
+            )
             if len(broken) < MAX_BROKEN:
                 broken.append(node.start_point[0] + 1)
-        if kind == "attribute_item" and b"".join((node.text or b"").split()) == _TESTS_ONLY:
+        if kind == "attribute_item" and b"".join(source[node.start_byte : node.end_byte].split()) == _TESTS_ONLY:
             tests_at = depth
         elif depth == tests_at and kind not in _BESIDES and not node.is_error:
             tests_at = -1
         elif kind in _STRINGS:
-            text, data = string((node.text or b"").decode("utf-8", "replace"))
+            text, data = string(source[node.start_byte : node.end_byte].decode("utf-8", "replace"))
             row.append(Token(TEXT, text, node.start_point[0] + 1, data))
         elif kind not in _COMMENTS:
             inside = cursor.goto_first_child()
             if inside:
                 depth += 1
             else:
-                row.append(_token(node, kind))
+                row.append(_token(node, kind, source[node.start_byte : node.end_byte]))
         if inside:
             continue
         while not cursor.goto_next_sibling():
@@ -102,9 +116,26 @@ def read(source: bytes) -> Tokens:
                 tests_at = -1
 
 
-def _token(node: Node, kind: str) -> Token:
+def _parse(source: bytes) -> Tree:
+    parser, start = _parser(), time.thread_time()
+
+    def piece(at: int, _: object) -> bytes:
+        return source[at : at + _PIECE]
+
+    def late(_: int, __: bool) -> bool:
+        return time.thread_time() - start > MAX_SECONDS
+
+    # Given all at once, the parser can't be stopped.
+    try:
+        return parser.parse(piece, progress_callback=late)
+    except ValueError:
+        parser.reset()
+        raise TooHard from None
+
+
+def _token(node: Node, kind: str, data: bytes) -> Token:
     line = node.start_point[0] + 1
-    text = (node.text or b"").decode("utf-8", "replace")
+    text = data.decode("utf-8", "replace")
     if kind in _NAMES:
         if not text.isascii():
             # As rustc does: a Kelvin sign is a K.

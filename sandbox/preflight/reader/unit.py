@@ -15,12 +15,16 @@ from sandbox.preflight.reader.cache import Cache
 from sandbox.preflight.reader.facts import Call, FileFacts, Include, Module, Sighting
 from sandbox.preflight.reader.payload import form_of
 from sandbox.preflight.reader.scan import scan
-from sandbox.preflight.reader.tokens import MAX_BYTES
+from sandbox.preflight.reader.tokens import MAX_BYTES, TooHard
 
 MAX_FILES = 800
 """Most files of one script or macro."""
 MAX_TOTAL = 24 << 20
 """Most bytes of all its files together."""
+
+
+MAX_TOO_HARD = 2
+"""After so many files that the parser gives up, the rest of the unit is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class _Reading:
         self.undone: dict[str, str] = {}
         self.seen: set[Path] = set()
         self.files: list[str] = []
-        self.total = 0
+        self.total = self.too_hard = 0
         # (file, folder that its modules are in, whether a missing one is a fault)
         self.waiting: deque[tuple[Path, Path]] = deque()
 
@@ -65,8 +69,9 @@ class _Reading:
         self.seen.add(root)
         while self.waiting:
             path, folder = self.waiting.popleft()
-            if len(self.files) >= MAX_FILES:
-                self.undone[self._name(path)] = f"more than {MAX_FILES} files"
+            if len(self.files) >= MAX_FILES or self.too_hard >= MAX_TOO_HARD:
+                hard = "the parser found no end in other files"
+                self.undone[self._name(path)] = hard if self.too_hard else f"more than {MAX_FILES} files"
                 continue
             facts = self._read(path)
             if facts is not None:
@@ -102,7 +107,12 @@ class _Reading:
         except UnicodeDecodeError as error:
             self.unread[name] = f"not UTF-8 at byte {error.start}"
         key = hashlib.sha256(" ".join(sorted(self.not_quoting)).encode() + b"\0" + data).hexdigest()
-        return self.cache.facts(key, lambda: scan(data, self.not_quoting))
+        try:
+            return self.cache.facts(key, lambda: scan(data, self.not_quoting))
+        except TooHard:
+            self.undone[name] = "the parser found no end"
+            self.too_hard += 1
+            return None
 
     def _take(self, path: Path, folder: Path, facts: FileFacts) -> None:
         name = self._name(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import pytest
@@ -15,6 +16,7 @@ from sandbox.preflight.reader.literals import number, string
 from sandbox.preflight.reader.ranks import RULES
 from sandbox.preflight.reader.scan import scan
 from sandbox.preflight.reader.texts import TEXTS, hidden_in, kinds_of
+from sandbox.preflight.reader.tokens import TooHard
 
 
 def _kinds(source: str) -> set[str]:
@@ -213,7 +215,9 @@ def test_no_order_of_words_breaks_the_reader(words: list[str]) -> None:
 )  # fmt: skip
 def test_deep_and_wide_sources_take_no_stack_and_little_time(source: str) -> None:
     before = time.process_time()
-    scan(source.encode())
+    # Where it is too hard, it is told (see test_unit).
+    with contextlib.suppress(TooHard):
+        scan(source.encode())
     assert time.process_time() - before < 10
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.preflight.reader import tokens
 from sandbox.preflight.reader import unit as unit_module
 from sandbox.preflight.reader.cache import Cache
 from sandbox.preflight.reader.unit import Unit, read_unit
@@ -117,6 +118,17 @@ def test_too_much_together_is_not_done_and_named(top: Path, monkeypatch: pytest.
     monkeypatch.setattr(unit_module, "MAX_TOTAL", 20)
     unit = _read(top, {"build.rs": "mod a;", "a.rs": " " * 30})
     assert unit.undone == (("a.rs", "all files together have more than 20 bytes"),)
+
+
+def test_what_the_parser_does_not_end_with_is_not_done_and_named(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "MAX_SECONDS", 0.2)
+    endless = 'r#"' * 20_000
+    unit = _read(top, {"build.rs": "mod a; mod b; mod c;", "a.rs": endless, "b.rs": endless + " ", "c.rs": ""})
+    assert unit.undone == (
+        ("a.rs", "the parser found no end"),
+        ("b.rs", "the parser found no end"),
+        ("c.rs", "the parser found no end in other files"),
+    )
 
 
 def test_source_that_is_made_while_building_is_told(top: Path) -> None:
