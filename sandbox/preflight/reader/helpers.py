@@ -47,6 +47,8 @@ class Helpers:
             wanted = [call for _, call in own.calls if len(call.path) > 1 and call.path[0] == name]
             library = self._library(index) if wanted else None
             if library:
+                missed = tuple((f"{name}: {file}", why) for file, why in library.undone)
+                units[0] = replace(units[0], undone=(*units[0].undone, *missed))
                 extra = [one for call in wanted[:MAX_FUNCTIONS] for one in library.behind(call, name)]
                 if extra:
                     units.append(replace(own, sightings=(*own.sightings, *extra)))
@@ -79,7 +81,7 @@ class Library:
     """The functions of a library, and which of them name which."""
 
     def __init__(self, unit: Unit) -> None:
-        self._functions = unit.functions
+        self._functions, self.undone = unit.functions, unit.undone
         self._inner: dict[str, set[str]] = {}
         self._seen: dict[str, list[Sighting]] = {}
         for _, call in unit.calls:

@@ -143,6 +143,15 @@ def test_a_deed_that_is_left_to_a_build_dependency_is_found(home: Home) -> None:
     assert "/usr/lib" not in lines, "nobody called that"
 
 
+def test_a_called_library_that_is_not_wholly_read_is_not_done(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unit_module, "MAX_BYTES", 200)
+    home.add("csbench-helper", {"src/lib.rs": " " * 201})
+    home.add("csbench-user", {"build.rs": USER}, '[build-dependencies]\ncsbench-helper = "1"\n')
+    answer = CODE.run(home.subject())
+    assert answer.state == "not done"
+    assert answer.why == "not read: csbench-user 1.0.0: csbench_helper: src/lib.rs"
+
+
 def test_a_renamed_dependency_is_found_under_its_other_name(home: Home) -> None:
     home.add("csbench-helper", {"src/lib.rs": HELPER})
     manifest = '[build-dependencies.cc]\npackage = "csbench-helper"\nversion = "1"\n'
