@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -103,6 +105,22 @@ def test_a_package_without_sources_here_is_not_clean(home: Home) -> None:
     answer = CODE.run(home.subject(LockedPackage("csbench-gone", "2.0.0", PUBLIC)))
     assert (answer.state, answer.why) == ("not done", "no sources here of csbench-gone 2.0.0")
     assert PAYLOADS.run(home.subject(LockedPackage("../../x", "1.0.0", PUBLIC))).state == "not done"
+
+
+def test_no_name_and_no_link_leads_out_of_the_cargo_home(home: Home, tmp_path: Path) -> None:
+    bad = home.add("csbench-bad", {"build.rs": ATTACK})
+    bad.rename(tmp_path / "elsewhere")
+    bad.symlink_to(tmp_path / "elsewhere")
+    assert CODE.run(home.subject()).why == "no sources here of csbench-bad 1.0.0"
+    home.add("inner/csbench-bad", {"build.rs": ATTACK})
+    assert CODE.run(home.subject()).findings == ()
+
+
+def test_syntax_that_the_grammar_does_not_know_is_told_though_its_words_were_read(home: Home) -> None:
+    home.add("csbench-odd", {"build.rs": "enum Sign { Tilde(Token![~]) } " + ATTACK})
+    assert _codes(CODE.run(home.subject())) == [
+        ("CS0570", "high", "csbench-odd"), ("CS0573", "low", "csbench-odd")
+    ]  # fmt: skip
 
 
 def test_a_manifest_that_cannot_be_read_is_not_clean(home: Home) -> None:
@@ -238,3 +256,10 @@ def test_text_of_a_package_is_made_safe_to_show(home: Home) -> None:
                              "pro\x1bgram": ELF})  # fmt: skip
     shown = [*CODE.run(home.subject()).findings[0].tree, *PAYLOADS.run(home.subject()).findings[0].tree]
     assert shown and not any("\x1b" in line or "\u202e" in line for line in shown)
+
+
+def test_only_who_reads_a_source_pays_for_the_parser() -> None:
+    code = (
+        "import sys, sandbox.preflight.reader; sys.exit(bool({'tree_sitter', 'tree_sitter_rust'} & sys.modules.keys()))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -84,6 +84,12 @@ def test_what_lies_outside_of_the_package_is_told_and_not_read(top: Path, line: 
     assert unit.files == ("build.rs",) and [one.kind for one in unit.sightings] == ["outside"]
 
 
+def test_what_is_taken_in_from_outside_is_not_even_looked_at(top: Path) -> None:
+    (top.parent / "program").write_bytes(b"\x7fELF\x02\x01\x01" + bytes(57))
+    unit = _read(top, {"build.rs": 'const X: &[u8] = include_bytes!("../program");'})
+    assert [(one.kind, one.text) for one in unit.sightings] == [("outside", "../program")]
+
+
 def test_a_link_out_of_the_package_is_told_and_not_read(top: Path) -> None:
     (top.parent / "outside.rs").write_text(SPAWN)
     (top / "steps.rs").symlink_to("../outside.rs")
