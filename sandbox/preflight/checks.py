@@ -19,6 +19,7 @@ PARTS: Mapping[str, bool] = {
     "names": True,
     "changes": True,
     "integrity": False,
+    "reader": False,
     "pinning": False,
 }
 

@@ -1,0 +1,76 @@
+"""Says for people what build-time code reaches for. Everything that comes from a package is made safe to show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from sandbox.cargo.lockfile import LockedPackage
+from sandbox.preflight.reader.facts import Sighting
+from sandbox.preflight.reader.kinds import KINDS
+from sandbox.preflight.reader.packages import Place, place_of
+from sandbox.preflight.reader.payload import Carried, examine
+from sandbox.preflight.reader.ranks import Judgement, judge
+from sandbox.preflight.reader.unit import Unit, read_unit
+from sandbox.report.render import render_untrusted as safe
+
+_MOST = 40
+
+
+def explain_package(directory: Path | str) -> tuple[str, ...]:
+    """The ranked lines about one unpacked package: its build script, its macro, and what it carries. An empty package
+    gives one line that says so; nothing is run, and nothing raised for what the package may hold."""
+    folder = Path(directory)
+    place = place_of(folder, LockedPackage(folder.name, ""))
+    lines: list[str] = [f"not read: {safe(place.fault)}"] if place.fault else []
+    for root in place.roots:
+        unit = read_unit(folder, root.source, place.renamed)
+        judged = judge(unit.sightings)
+        lines.append(f"{root.role}: {judged.rank} ({len(unit.files)} files read)")
+        lines.extend(f"  {line}" for line in reason_lines(judged))
+        lines.extend(
+            f"  not read: {safe(file)}: {safe(why)}" for file, why in (*unit.unread, *unit.doubts, *unit.undone)
+        )
+    lines.extend(carried_lines(examine(str(folder)).files))
+    return tuple(lines) or ("nothing of it runs while it is built, and it carries sources only",)
+
+
+def reason_lines(judged: Judgement) -> Iterator[str]:
+    """Rules that hold, highest first, each with the lines it goes by, and then what else was seen."""
+    shown: set[Sighting] = set()
+    lines = 0
+    for reason in judged.reasons:
+        if len(reason.rule.needs) > 1 or reason.rule.emitted:
+            yield f"{reason.rule.rank}: {reason.rule.why}"
+            for one in reason.evidence:
+                yield f"  {line_of(one)}"
+            shown.update(reason.evidence)
+    for one in judged.sightings:
+        if one not in shown and not one.emitted and KINDS[one.kind].alone != "ordinary":
+            lines += 1
+            if lines > _MOST:
+                yield "and more"
+                return
+            yield line_of(one)
+
+
+def line_of(one: Sighting) -> str:
+    """`build.rs:12 starts a program: git` in safe signs."""
+    text = f": {safe(one.text, 120)}" if one.text else ""
+    via = f" (by way of {safe(one.via, 60)})" if one.via else ""
+    made = " (in code that it makes for others)" if one.emitted else ""
+    return f"{safe(one.file, 200)}:{one.line} {KINDS[one.kind].words}{text}{via}{made}"
+
+
+def carried_lines(files: Iterable[Carried]) -> Iterator[str]:
+    """A line per carried file: form, path, size in bytes and digest."""
+    for at, one in enumerate(files):
+        if at == _MOST:
+            yield "and more"
+            return
+        digest = f"sha256 {one.digest}" if one.digest else "too large for a digest"
+        what = one.form if one.what == "data" else f"{one.form} ({safe(one.what, 80)})"
+        yield f"carries {what}: {safe(one.path, 200)}, {one.size} bytes, {digest}"
+
+
+__all__ = ["Place", "Unit", "carried_lines", "explain_package", "line_of", "reason_lines"]

@@ -1,0 +1,7 @@
+//! CS0570 hidden-text
+fn main() {
+    // "/tmp/csbench-x" with 0x55.
+    let hidden = [0x7a, 0x21, 0x38, 0x25, 0x7a, 0x36, 0x26, 0x37, 0x30, 0x3b, 0x36, 0x3d, 0x78, 0x2d];
+    let place: String = hidden.iter().map(|byte| char::from(byte ^ 0x55)).collect();
+    let _ = std::process::Command::new(place).spawn();
+}

@@ -1,0 +1,12 @@
+//! none
+struct Command;
+
+impl Command {
+    fn new(_: &str) -> Command {
+        Command
+    }
+}
+
+fn main() {
+    let _ = Command::new("sh");
+}
