@@ -113,7 +113,7 @@ def interactive(
     for number, one in enumerate(open_ones, 1):
         print(f"\n[{number}/{len(open_ones)}]")
         show(one, stores, state)
-        answer = _answer(one, state, ask)
+        answer = _answer(one, state, ask, settings)
         if answer == "q":
             break
         if answer == "a":
@@ -137,16 +137,18 @@ def interactive(
     return commit(here, state, changes, user, False, settings, sorted(agreed))
 
 
-def _answer(one: Novelty, state: State, ask: Ask) -> str:
+def _answer(one: Novelty, state: State, ask: Ask, settings: Settings) -> str:
     while True:
         try:
-            answer = ask("accept, skip, show events, quit? [a/s/e/q] ").strip().lower()[:1]
+            answer = ask("accept, skip, show events, read its code, quit? [a/s/e/r/q] ").strip().lower()[:1]
         except EOFError:
             return "q"
         if answer in ("a", "s", "q"):
             return answer
         if answer == "e":
             _events(one, state)
+        if answer == "r":
+            _code(one, settings)
 
 
 def _reason(ask: Ask) -> str:
@@ -158,6 +160,25 @@ def _reason(ask: Ask) -> str:
         if reason:
             return reason
     return ""
+
+
+def _code(one: Novelty, settings: Settings) -> None:
+    """What the package's build-time code reaches for, by its sources (`sandbox.preflight.reader`)."""
+    from sandbox.cli.graph import resolved
+    from sandbox.errors import SandboxError
+
+    try:
+        package = resolved(settings).find(one.key.package, one.key.version)
+    except SandboxError as error:
+        print(f"  its sources are not known: {safe(error.message)}")
+        return
+    if package is None:
+        print("  its sources are not known: it is not in the graph any more")
+        return
+    from sandbox.preflight.reader.explain import explain_package
+
+    for line in explain_package(package.directory):
+        print(f"  {line}")
 
 
 def _events(one: Novelty, state: State) -> None:

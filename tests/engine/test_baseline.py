@@ -70,9 +70,10 @@ def test_init_change_diff_review_accept_verify(lab: Lab) -> None:
     assert "/bin/uname" in listed.stdout and "nothing was accepted" in listed.stdout
     (unit,) = json.loads(sandboxed(project, "review", "--json").out)["units"]
     assert (unit["package"], unit["rung"], len(unit["new"])) == ("low", "same version", 1)
-    asked = sandboxed(project, "review", tty=True, stdin=b"e\ns\n")
+    asked = sandboxed(project, "review", tty=True, stdin=b"e\nr\ns\n")
     assert asked.code == 0, asked.shown
-    assert "[1/1]" in asked.stdout and "accept, skip, show events, quit?" in asked.stdout
+    assert "[1/1]" in asked.stdout and "accept, skip, show events, read its code, quit?" in asked.stdout
+    assert "build script: notable (1 file read)" in asked.stdout, asked.shown
     assert '"path": "/bin/uname"' in asked.stdout and "nothing was accepted" in asked.stdout
     refused = sandboxed(project, "baseline", "accept", "low")
     assert refused.code == 2 and "without a reason" in refused.stderr

@@ -26,7 +26,7 @@ def explain_package(directory: Path | str) -> tuple[str, ...]:
     for root in place.roots:
         unit = read_unit(folder, root.source, place.renamed)
         judged = judge(unit.sightings)
-        lines.append(f"{root.role}: {judged.rank} ({len(unit.files)} files read)")
+        lines.append(f"{root.role}: {judged.rank} ({len(unit.files)} file{'s' * (len(unit.files) != 1)} read)")
         lines.extend(f"  {line}" for line in reason_lines(judged))
         lines.extend(
             f"  not read: {safe(file)}: {safe(why)}" for file, why in (*unit.unread, *unit.doubts, *unit.undone)

@@ -53,7 +53,7 @@ def test_a_package_is_explained_for_people_with_the_gravest_first(tmp_path: Path
     (tmp_path / "build.rs").write_bytes((SOURCES / "attacks/env_dump.rs").read_bytes())
     (tmp_path / "helper").write_bytes(b"\x7fELF\x02\x01\x01" + bytes(57))
     lines = explain_package(tmp_path)
-    assert lines[0] == "build script: attack-like combination (1 files read)"
+    assert lines[0] == "build script: attack-like combination (1 file read)"
     assert lines[1] == "  attack-like combination: takes the whole environment and talks to others"
     assert lines[-1].startswith("carries executable (ELF): helper, 64 bytes, sha256 ")
 
