@@ -27,9 +27,13 @@ __all__ = [
 
 _PASSED = pytest.StashKey[bool]()
 
-# A shell's background job has SIGINT ignored, and so would every build that a test means to interrupt.
+# A shell's background job has SIGINT and SIGQUIT ignored, nohup's SIGHUP, and so would every build that a test means to
+# end.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+for _number in (signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,9 @@ def _report(text: str) -> Path:
 def parser() -> argparse.ArgumentParser:
     """The whole of it."""
     top = argparse.ArgumentParser(prog="scripts/bench", description="What the sandbox costs.", epilog=_EPILOG)
-    tools = top.add_subparsers(dest="tool", required=True, metavar="overhead|guard|flood|integrity|detection|benign")
+    tools = top.add_subparsers(
+        dest="tool", required=True, metavar="overhead|guard|flood|integrity|audit|detection|benign"
+    )
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", type=Path, metavar="FILE", help="write machine facts and every single figure there")
     common.add_argument("--scratch", type=Path, metavar="DIR", help="where to build [the user's cache]")
@@ -81,6 +83,12 @@ def parser() -> argparse.ArgumentParser:
     integrity.add_argument("--rounds", type=_count(1), default=3, metavar="N", help="rounds after the first [3]")
     integrity.add_argument("--cargo-home", type=_folder, metavar="DIR", help="whose packages [the user's]")
 
+    audit = tool("audit", "the supply-chain checks on a lock file of a thousand real packages")
+    audit.add_argument("--packages", type=_count(2), default=1000, metavar="N", help="packages in the lock file [1000]")
+    audit.add_argument("--rounds", type=_count(1), default=5, metavar="N", help="rounds [5]")
+    audit.add_argument("--db", type=_folder, metavar="DIR", help="an advisory database [none]")
+    audit.add_argument("--cargo-home", type=_folder, metavar="DIR", help="whose packages [the user's]")
+
     detection = tool("detection", "the attacks of tests/attack/scenarios and their benign twins: which are found?")
     detection.add_argument(
         "--engine",
@@ -111,11 +119,11 @@ def main(argv: Sequence[str]) -> int:
     if options.json is not None and not options.json.resolve().parent.is_dir():
         print(f"scripts/bench: no folder for {options.json}", file=sys.stderr)
         return 2
-    from benchmarks import benign, detection, flood, guard, integrity, machine, overhead
+    from benchmarks import audit, benign, detection, flood, guard, integrity, machine, overhead
 
     tools = {
-        "overhead": overhead, "guard": guard, "flood": flood, "integrity": integrity, "detection": detection,
-        "benign": benign,
+        "overhead": overhead, "guard": guard, "flood": flood, "integrity": integrity, "audit": audit,
+        "detection": detection, "benign": benign,
     }  # fmt: skip
     run = tools[options.tool].run
     with scratch_folder(options.scratch) as scratch:

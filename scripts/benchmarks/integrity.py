@@ -32,7 +32,7 @@ _CRATE = re.compile(r"(.+?)-(\d+\.\d+\.\d+.*)\.crate")
 def run(options: argparse.Namespace, scratch: Path, env: dict[str, str], report: Report) -> None:
     """Measure. Raises BenchError when the home has too little to compare, or something in it differs."""
     home = options.cargo_home or cargo_home(os.environ, Path.cwd())
-    packages = tuple(_packages(home))
+    packages = tuple(archives(home))
     cold: list[float] = []
     known: list[float] = []
     speed: list[float] = []
@@ -73,7 +73,7 @@ def _timed(subject: Subject) -> tuple[float, Answer]:
     return seconds, answer
 
 
-def _packages(home: Path) -> Iterator[LockedPackage]:
+def archives(home: Path) -> Iterator[LockedPackage]:
     """Every archive of crates.io that is unpacked too, as a lock file would name it."""
     for folder in folders.of_registry(SPARSE_INDEX):
         for path in sorted((home / "registry/cache" / folder).glob("*.crate")):

@@ -41,6 +41,7 @@ def test_everything_can_be_chosen(tmp_path: Path) -> None:
         "guard --calls 10",
         "guard --strace",
         "integrity --rounds 0",
+        "audit --packages 1",
         "integrity --cargo-home /no/such/folder",
         "flood --opens none",
     ],
