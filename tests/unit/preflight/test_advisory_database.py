@@ -286,6 +286,12 @@ def test_a_database_is_too_old_by_its_newest_advisory(tmp_path: Path, today: dat
     assert any("2026-07-30" in note for note in answer.notes)
 
 
+def test_an_old_database_that_nobody_asked_for_is_worth_a_mild_word_only(tmp_path: Path) -> None:
+    put(tmp_path / "advisory-db", ID, "csbench-good", date="2026-01-01")
+    assert [one.severity for one in check(tmp_path / "advisory-db", BAD).findings] == ["medium"]
+    assert [one.severity for one in check("", BAD, cargo_home=tmp_path).findings] == ["low"]
+
+
 def test_an_advisory_of_days_to_come_keeps_no_database_fresh(tmp_path: Path) -> None:
     put(tmp_path, ID, "csbench-good", date="2026-07-01")
     put(tmp_path, "RUSTSEC-2099-0002", "csbench-good", date="2099-01-01")
