@@ -230,7 +230,7 @@ def test_a_daemon_that_is_not_there_is_said_with_what_to_do(lab: Lab) -> None:
 def test_auto_takes_docker_where_bubblewrap_can_not_make_its_container(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("shutil.which", lambda *_args, **_kwargs: str(broken_bwrap(tmp_path)))
+    monkeypatch.setattr("sandbox.engine.bubblewrap._on_path", lambda: str(broken_bwrap(tmp_path)))
     engine = choose("auto", "", "", str(tmp_path / "cache"))
     assert engine.info.name == "docker"
     assert "Permission denied" in engine.info.why and engine.info.why in engine.info.words
