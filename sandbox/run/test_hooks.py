@@ -81,13 +81,13 @@ def without_settings(pairs: Sequence[tuple[str, bytes]], plan: Plan) -> list[tup
     """The guard's settings (`guard_settings`) without the walls in `plan.removed_walls` that are made by them.
 
     filter       the kernel lets pass what the syscall filter refuses without asking the guard
-    inner        the guard's filter asks for new processes alone, without which there would be no record at all
+    inner        the guard's filter asks for programs alone, without which there would be no record at all
     limits       no limit of ours on files, processes and core dumps
     """
     if "filter" in plan.removed_walls:
         pairs = [(key, _without_refusals(value) if key == "filter" else value) for key, value in pairs]
     if "inner" in plan.removed_walls:
-        pairs = [(key, _asking_for_processes() if key == "filter" else value) for key, value in pairs]
+        pairs = [(key, _asking_for_programs() if key == "filter" else value) for key, value in pairs]
     if "limits" in plan.removed_walls:
         pairs = [(key, value) for key, value in pairs if key != "rlimit"]
     return list(pairs)
@@ -99,20 +99,17 @@ def _without_refusals(program: bytes) -> bytes:
     return b"".join(_ALLOW if line[:4] == _RETURN and line[12:] == _ERRNO else line for line in lines)
 
 
-def _asking_for_processes() -> bytes:
-    """A filter in hex that notifies where a process begins and of the roles' reports, and lets all else pass."""
+def _asking_for_programs() -> bytes:
+    """A filter in hex that notifies where a program begins and of the roles' reports, and lets all else pass."""
     import dataclasses
 
     from sandbox.plan import bpf
-    from sandbox.plan.seccomp_source import read_source, read_tables
+    from sandbox.plan.seccomp_source import read_tables
 
     machine = os.uname().machine
     tables = read_tables(profile("seccomp/syscalls.json").read_text())
-    source = read_source(profile("seccomp/calls.yaml").read_text(), tables, "standard")
     allow, ask = bpf.Rule(bpf.RET_ALLOW), bpf.Rule(bpf.RET_NOTIFY)
-    [(namespaces, _)] = source.calls["clone"].cases
-    rules = {"execve": ask, "execveat": ask, "fork": ask, "vfork": ask}
-    rules["clone"] = dataclasses.replace(ask, cases=(bpf.Case(namespaces, bpf.RET_ALLOW),))
+    rules = {"execve": ask, "execveat": ask}
     rules["prctl"] = dataclasses.replace(allow, cases=(bpf.Case((bpf.Test(0, (_REPORT,)),), bpf.RET_NOTIFY),))
     numbers = {tables[machine][name]: rule for name, rule in rules.items() if name in tables[machine]}
     program = bpf.assemble(machine, numbers, allow, bpf.RET_ALLOW, bpf.RET_ALLOW, {})

@@ -75,7 +75,12 @@ class Scenario:
     @property
     def codes(self) -> frozenset[str]:
         """Findings any of which detects it."""
-        return frozenset((*self.expected["findings"]["any_of"], *self.expected["rules"]))
+        return frozenset((*self.expected["findings"]["any_of"], *(code for rule in self.rules for code in rule)))
+
+    @property
+    def rules(self) -> tuple[tuple[str, ...], ...]:
+        """Rules of which each has to be met. `CS0228|CS0229`: one of them; which of two programs is first is chance."""
+        return tuple(tuple(rule.split("|")) for rule in self.expected["rules"])
 
     def __str__(self) -> str:
         return self.folder
