@@ -174,7 +174,8 @@ def test_a_baseline_that_cannot_be_read_hides_no_finding_and_makes_the_run_incom
     project.write({"low/build.rs": 'fn main() { let _ = std::fs::write("/usr/share/csbench-marker", "x"); }'})
     caught = sandboxed(project, "build", options=("--on-violation", "report"))
     assert caught.code == 120 and caught.run.findings("CS0103"), caught.shown
-    assert sandboxed(project, "build", options=("--locked-baseline", "--deny", "never")).code == 123
+    options = ("--locked-baseline", "--deny", "never", "--on-violation", "report")
+    assert sandboxed(project, "build", options=options).code == 123
 
 
 def test_an_untrusted_tree_has_no_say_in_what_is_accepted(lab: Lab) -> None:
