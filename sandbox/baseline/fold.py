@@ -33,6 +33,9 @@ def is_plain(fact: Fact, key: Key) -> bool:
         # They make cargo look again, which weakens nothing.
         return fact.act in ("rerun-if-changed", "rerun-if-env-changed")
     if key.role == "script":
+        if fact.kind == "write" and fact.act == "unlink" and fact.owner == "own output" and ".rcgu." in fact.object:
+            # A rustc that a probe starts takes away its intermediate files: as many as it had come to make.
+            return True
         started = fact.kind == "exec" and fact.act == "exec" and fact.owner == "own script" and len(fact.chain) < 2
         return started and fact.object.startswith("$SCRIPT/")
     if fact.kind == "read":

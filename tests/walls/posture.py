@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,15 +178,29 @@ def _limits(pid: int, thread: int) -> dict[str, str]:
 
 
 def descriptors(pid: int, plan: Mapping[str, Any]) -> list[str]:
-    """What each open descriptor is, without numbers for those above 2: programs choose them as they like."""
+    """What each open descriptor is, without numbers for those above 2: programs choose them as they like. What is open
+    for a moment only (the guard reads /proc) is not held."""
+    looks = [_open_now(pid)]
+    for _ in range(3):
+        time.sleep(0.01)
+        looks.append(_open_now(pid))
+    held = set.intersection(*(set(look.items()) for look in looks))
     found = []
-    for number in sorted(map(int, os.listdir(f"/proc/{pid}/fd"))):
-        kind = re.sub(r":\[.*|\(deleted\)", "", os.readlink(f"/proc/{pid}/fd/{number}")).strip()
+    for number, target in sorted(held):
+        kind = re.sub(r":\[.*|\(deleted\)", "", target).strip()
         for name, top in (("$TARGET", plan["target_dir"]), ("$CARGO_HOME", dict(plan["env"])["CARGO_HOME"])):
             # Which of its files cargo holds open is its own affair.
             kind = f"{name}/…" if kind.startswith(f"{top}/") else kind
         found.append(f"{number} {kind}" if number < 3 else kind)
     return found[:3] + sorted(set(found[3:]))
+
+
+def _open_now(pid: int) -> dict[int, str]:
+    found = {}
+    for number in map(int, os.listdir(f"/proc/{pid}/fd")):
+        with contextlib.suppress(FileNotFoundError):
+            found[number] = os.readlink(f"/proc/{pid}/fd/{number}")
+    return found
 
 
 def differences(golden: Mapping[str, Any], found: Mapping[str, Any], path: Sequence[str] = ()) -> Iterable[str]:
