@@ -24,9 +24,11 @@ def package(name: str, version: str, files: Mapping[str, str]) -> bytes:
 
 
 @contextlib.contextmanager
-def registry(packages: Mapping[tuple[str, str], bytes]) -> Iterator[tuple[str, list[str]]]:
-    """Serve `packages` ((name, version) -> `.crate`, without dependencies); gives the index's URL for a `sparse+`
-    source and the list of paths that were asked for, which grows.
+def registry(
+    packages: Mapping[tuple[str, str], bytes], needs: Mapping[tuple[str, str], str] | None = None
+) -> Iterator[tuple[str, list[str]]]:
+    """Serve `packages` ((name, version) -> `.crate`), each of which may need one other by its name; gives the index's
+    URL for a `sparse+` source and the list of paths that were asked for, which grows.
 
     Format: the Cargo Book, "Registry Index".
     """
@@ -37,6 +39,11 @@ def registry(packages: Mapping[tuple[str, str], bytes]) -> Iterator[tuple[str, l
             "name": name, "vers": version, "deps": [], "features": {}, "yanked": False,
             "cksum": hashlib.sha256(data).hexdigest(),
         }  # fmt: skip
+        if other := (needs or {}).get((name, version)):
+            line["deps"] = [{
+                "name": other, "req": "^1", "features": [], "optional": False, "default_features": True,
+                "target": None, "kind": "normal",
+            }]  # fmt: skip
         place = f"/{name[:2]}/{name[2:4]}/{name}" if len(name) > 3 else f"/{len(name)}/{name}"
         pages[place] = pages.get(place, b"") + json.dumps(line).encode() + b"\n"
         pages[f"/dl/{name}/{version}/download"] = data

@@ -81,6 +81,13 @@ class Place:
         told = json.loads(done.stdout)
         return done.returncode, [one["code"] for one in told["findings"]], told["checks"][0]["state"]
 
+    def diff(self, old: str, new: str) -> tuple[int, str]:
+        env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        env |= {"CARGO_HOME": str(self.home), "XDG_CACHE_HOME": str(self.home / "cache"), "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", "sandbox", "audit", "diff", old, new, "--markdown"]
+        done = subprocess.run(command, cwd=self.root, env=env, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
     def subject(self, *, online: bool = False) -> Subject:
         lock = self.root / "Cargo.lock"
         return Subject(
@@ -135,6 +142,29 @@ def test_an_audit_asks_the_private_index_only_when_it_is_told_to(place: Place) -
     place.wants('csbench-internal = "*"').cargo("fetch")
     assert place.audit("--only", "private-index") == (122, [], "not done")
     assert place.audit("--only", "private-index", "--online") == (120, ["CS0502"], "done")
+
+
+def test_an_update_that_brings_a_script_is_shown_first_and_its_twin_is_quiet(tmp_path: Path) -> None:
+    """The attack on arrayref, by its form: a patch-level update, one new dependency, which has a build script."""
+    name, payload = "csbench-slices", "csbench-payload"
+    files = {**library(payload), "Cargo.toml": manifest(payload, version="1.0.0"), "build.rs": "fn main() {}"}
+    script = package(payload, "1.0.0", files)
+    more = f'\n[dependencies]\n{payload} = "1"\n'
+    bad = package(name, "1.0.1", {**library(name), "Cargo.toml": manifest(name, more, version="1.0.1")})
+    served = {(name, version): crate(name, version) for version in ("1.0.0", "1.0.2")}
+    served |= {(name, "1.0.1"): bad, (payload, "1.0.0"): script, ("serde_jsom", "1.0.0"): crate("serde_jsom", "1.0.0")}
+    with registry(served, {(name, "1.0.1"): payload}) as (public, _), registry(PRIVATE) as (private, _):
+        place = Place(tmp_path, public, private)
+        for version in ("1.0.0", "1.0.1", "1.0.2"):
+            place.wants(f'{name} = "={version}"').cargo("fetch")
+            (place.root / f"{version}.lock").write_bytes((place.root / "Cargo.lock").read_bytes())
+        _, shown = place.diff("1.0.0.lock", "1.0.1.lock")
+        first = shown[shown.index("#### ") :]
+        assert first.startswith("#### New build-time code, brought by an update that changed little else (1)"), shown
+        assert first.index(f"`{payload}` 1.0.0") < first.index(f"`{name}` 1.0.0"), shown
+        assert "brought by an update" not in place.diff("1.0.0.lock", "1.0.2.lock")[1]
+        place.wants('serde_jsom = "1"').cargo("fetch")
+        assert place.audit("--only", "names") == (120, ["CS0520"], "done")
 
 
 def test_what_cargo_keeps_of_the_private_index_tells_it_without_network(place: Place) -> None:
