@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sandbox.baseline.store import Stores, open_stores
+from sandbox.cargo import config as cargo_config
 from sandbox.cargo import lockfile
 from sandbox.cargo.homes import cargo_home
 from sandbox.cli.options import Settings
@@ -32,7 +33,9 @@ def run(words: Sequence[str], settings: Settings) -> int:
         raise UsageError("audit diff compares two lock files, and has one form", hint=USAGE)
     old, new = (Path(name) for name in given.names)
     env, here = dict(os.environ), Path(os.getcwd())
-    diff = compare(old, new, Packages(cargo_home(env, here)), _stores(old, new, here, env, settings))
+    home = cargo_home(env, here)
+    packages = Packages(home, config=cargo_config.load(here, home))
+    diff = compare(old, new, packages, _stores(old, new, here, env, settings))
     if "--json" in given.switches:
         print(show.dumps(diff))
     elif "--markdown" in given.switches:

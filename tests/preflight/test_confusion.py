@@ -158,10 +158,11 @@ def test_an_update_that_brings_a_script_is_shown_first_and_its_twin_is_quiet(tmp
         for version in ("1.0.0", "1.0.1", "1.0.2"):
             place.wants(f'{name} = "={version}"').cargo("fetch")
             (place.root / f"{version}.lock").write_bytes((place.root / "Cargo.lock").read_bytes())
-        _, shown = place.diff("1.0.0.lock", "1.0.1.lock")
+        code, shown = place.diff("1.0.0.lock", "1.0.1.lock")
         first = shown[shown.index("#### ") :]
         assert first.startswith("#### New build-time code, brought by an update that changed little else (1)"), shown
         assert first.index(f"`{payload}` 1.0.0") < first.index(f"`{name}` 1.0.0"), shown
+        assert code == 120 and "is not known" not in shown, "the files are those of what stands in for crates.io"
         assert "brought by an update" not in place.diff("1.0.0.lock", "1.0.2.lock")[1]
         place.wants('serde_jsom = "1"').cargo("fetch")
         assert place.audit("--only", "names") == (120, ["CS0520"], "done")

@@ -56,7 +56,7 @@ def run(subject: Subject) -> Answer:
     if subject.accepted is None:
         return Answer("changed-files", "not done", why="no lock state was accepted yet: cargo-sandbox baseline accept")
     updates = [one for one in compare(subject.accepted, subject.locked).updated if one.new.source]
-    packages = Packages(subject.cargo_home, subject.facts)
+    packages = Packages(subject.cargo_home, subject.facts, subject.config)
     brought = Brought(subject, packages)
     found: list[Finding] = []
     blind = []

@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Mapping
 from datetime import date
-from pathlib import Path
 from typing import NamedTuple
 
 from sandbox.cargo.lockfile import LockedPackage
-from sandbox.preflight.packages.places import folders
 
 MAX_ENTRY_FILE = 32 << 20
 _CACHE_VERSION = 3
@@ -33,20 +32,17 @@ class Entry(NamedTuple):
 
 
 class Index:
-    """The cached indexes of a cargo home."""
+    """The cached indexes of a cargo home. `folders` has those of each source (`Places.indexes`)."""
 
-    def __init__(self, cargo_home: Path) -> None:
-        self._home = cargo_home
-        self._folders: dict[str, tuple[str, ...]] = {}
+    def __init__(self, folders: Mapping[str, tuple[str, ...]]) -> None:
+        self._folders = folders
 
     def find(self, package: LockedPackage) -> Entry | None:
         """The entry of a locked package; None where no cache has one for its version and checksum."""
         source, name = package.source, _path(package.name)
         if not source or name is None:
             return None
-        if source not in self._folders:
-            self._folders[source] = tuple(map(os.fspath, folders(self._home, "index", source)))
-        for folder in self._folders[source]:
+        for folder in self._folders.get(source, ()):
             entry = read(f"{folder}/.cache/{name}", package.name, package.version)
             # Without the same checksum it is another registry's, or something is being swapped: not for us to say.
             if entry is not None and package.checksum in (None, entry.checksum):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.judge.model import Finding
 from sandbox.preflight.changes.index import Entry, Index
 from sandbox.preflight.changes.pairs import commit, compare, dependents, plain
 from sandbox.preflight.model import Answer, Subject, finding
+from sandbox.preflight.packages.places import Places
 
 _NO_ACCEPTED = "no lock state was accepted yet: cargo-sandbox baseline accept"
 
@@ -89,16 +89,18 @@ Entries = dict[LockedPackage, Entry | None]
 def _entries(subject: Subject, check: str) -> tuple[Entries, Answer | None]:
     if subject.cargo_home is None:
         return {}, Answer(check, "not done", why="no cargo home is known")
-    entries = _read(subject.cargo_home, subject.locked)
+    places = Places(subject.cargo_home, subject.config)
+    sources = sorted({one.source for one in subject.locked if one.source})
+    entries = _read(tuple((source, places.indexes(source)) for source in sources), subject.locked)
     if entries and not any(entries.values()):
         return {}, Answer(check, "not done", why="cargo's index cache has nothing on these packages")
     return entries, None
 
 
 @lru_cache(maxsize=1)
-def _read(cargo_home: Path, locked: tuple[LockedPackage, ...]) -> Entries:
+def _read(folders: tuple[tuple[str, tuple[str, ...]], ...], locked: tuple[LockedPackage, ...]) -> Entries:
     """Kept, for two checks ask the same."""
-    index = Index(cargo_home)
+    index = Index(dict(folders))
     return {one: index.find(one) for one in locked if one.source and not one.source.startswith("git+")}
 
 

@@ -29,7 +29,7 @@ def run(subject: Subject) -> Answer:
     strangers = [one for one in subject.locked if one.source is not None and not is_known(one, known())]
     if not strangers:
         return Answer("identity", "done")
-    packages = Packages(subject.cargo_home, subject.facts)
+    packages = Packages(subject.cargo_home, subject.facts, subject.config)
     cards = {one: _card(packages, one) for one in strangers}
     read = {one: card for one, card in cards.items() if card is not None}
     if not read:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from sandbox.cargo.config import CargoConfig
 from sandbox.cargo.files import Unreadable
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.cargo.metadata import Facts
 from sandbox.preflight.packages.contents import Contents, Origin, of_crate, of_folder
-from sandbox.preflight.packages.places import folders
-
-_NAME = re.compile(r"[^\x00-\x1f\x7f/\\]{1,120}")
+from sandbox.preflight.packages.places import Places, is_sound
 
 
 class Packages:
     """Finds contents. `why(package)` tells afterwards why there were none."""
 
-    def __init__(self, cargo_home: Path | None, facts: Facts | None = None) -> None:
-        self._home = cargo_home
+    def __init__(self, cargo_home: Path | None, facts: Facts | None = None, config: CargoConfig | None = None) -> None:
+        self._places = None if cargo_home is None else Places(cargo_home, config)
         self._why: dict[LockedPackage, str] = {}
-        self._known: dict[tuple[str, str], tuple[Path, ...]] = {}
         self._directories = {
             (one.name, one.version, _plain(one.source)): one.directory for one in facts.packages
         } if facts else {}  # fmt: skip
@@ -49,7 +46,7 @@ class Packages:
         self, package: LockedPackage, ways: list[Callable[[], Iterator[Callable[[], Contents]]]]
     ) -> Contents | None:
         self._why.pop(package, None)
-        if not all(_NAME.fullmatch(text) and text not in (".", "..") for text in (package.name, package.version)):
+        if not is_sound(package):
             self._why[package] = "its name is none that a file could have"
             return None
         for way in ways:
@@ -63,26 +60,16 @@ class Packages:
         return None
 
     def _packed(self, package: LockedPackage) -> Iterator[Callable[[], Contents]]:
-        if package.checksum and package.source:
-            for folder in self._folders("cache", package.source):
-                path, checksum = folder / f"{package.name}-{package.version}.crate", package.checksum
-                yield lambda path=path, checksum=checksum: of_crate(path, checksum)  # type: ignore[misc]
+        for place in self._places.of(package) if self._places and package.checksum else ():
+            path, checksum = Path(place.crate), package.checksum
+            yield lambda path=path, checksum=checksum: of_crate(path, checksum)  # type: ignore[misc]
 
     def _unpacked(self, package: LockedPackage, only: str = "") -> Iterator[Callable[[], Contents]]:
-        tops = []
-        if package.source:
-            tops = [one / f"{package.name}-{package.version}" for one in self._folders("src", package.source)]
+        tops = [place.folder for place in self._places.of(package)] if self._places else []
         directory = self._directories.get((package.name, package.version, _plain(package.source)))
         origin: Origin = "unpacked" if package.checksum else "folder"
-        for top in [*tops, *([Path(directory)] if directory else [])]:
-            yield lambda top=top: of_folder(top, origin, only)  # type: ignore[misc]
-
-    def _folders(self, kind: str, source: str) -> tuple[Path, ...]:
-        if self._home is None:
-            return ()
-        if (kind, source) not in self._known:
-            self._known[kind, source] = folders(self._home, kind, source)
-        return self._known[kind, source]
+        for top in [*tops, *([directory] if directory else [])]:
+            yield lambda top=Path(top): of_folder(top, origin, only)  # type: ignore[misc]
 
 
 def _plain(source: str | None) -> str:

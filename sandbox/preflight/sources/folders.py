@@ -16,12 +16,16 @@ _GIT_REGISTRY, _SPARSE_REGISTRY, _LOCAL_REGISTRY = 2, 3, 4
 
 def of_registry(url: str) -> tuple[str, ...]:
     """The names that cargo of any version gives to the folders of that index; crates.io's two indexes count as one."""
-    urls = (SPARSE_INDEX, GIT_INDEX) if key(url) == CRATES_IO else (url.removeprefix("registry+"),)
     return tuple(
         name
-        for one in urls
+        for one in urls(url)
         for name in _names(_SPARSE_REGISTRY if one.startswith("sparse+") else _GIT_REGISTRY, one, host(one))
     )
+
+
+def urls(url: str) -> tuple[str, ...]:
+    """The addresses that one index may have: crates.io has two."""
+    return (SPARSE_INDEX, GIT_INDEX) if key(url) == CRATES_IO else (url.removeprefix("registry+"),)
 
 
 def of_local_registry(path: str) -> tuple[str, ...]:

@@ -18,9 +18,8 @@ from sandbox.preflight.packages import contents as module
 from sandbox.preflight.packages.card import card_of
 from sandbox.preflight.packages.contents import Contents, File, of_archive, of_crate, of_folder
 from sandbox.preflight.packages.find import Packages
-from sandbox.preflight.packages.places import hosts
 from sandbox.preflight.packages.scripts import build_files, script_files
-from tests.unit.preflight.crates import CRATES_IO, FOLDER, archive, put
+from tests.unit.preflight.crates import FOLDER, archive, put
 
 
 def _with(files: dict[str, str]) -> Contents:
@@ -130,23 +129,6 @@ def test_names_that_lead_elsewhere_find_nothing(tmp_path: Path) -> None:
         for other in (package._replace(name=name), package._replace(version=name)):
             assert packages.contents(other) is None
             assert packages.why(other)
-
-
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [
-        (CRATES_IO, ("index.crates.io", "github.com")),
-        ("registry+https://github.com/rust-lang/crates.io-index.git", ("index.crates.io", "github.com")),
-        ("sparse+https://index.acme.invalid/x/", ("index.acme.invalid",)),
-        ("registry+https://git.acme.invalid/index", ("git.acme.invalid",)),
-        ("git+https://git.acme.invalid/a#1", ()),
-        ("registry+https://[bad", ()),
-        ("nonsense", ()),
-        ("", ()),
-    ],
-)
-def test_a_registrys_folders_are_known_by_its_host(source: str, expected: tuple[str, ...]) -> None:
-    assert hosts(source) == expected
 
 
 @pytest.mark.parametrize(

@@ -160,14 +160,15 @@ def test_each_registry_has_folders_of_its_own(tmp_path: Path) -> None:
 
 def test_a_folder_with_an_unknown_hash_counts_by_its_host(tmp_path: Path) -> None:
     home = Home(tmp_path).unpack()
-    for kind in ("cache", "src"):
-        folder = tmp_path / "home/registry" / kind
-        (folder / folders.of_registry(home.package.source or "")[0]).rename(folder / "index.crates.io-0123456789abcdef")
-    assert "1 packages of the lock file are not downloaded" in run(home).notes
-    for kind in ("cache", "src"):
-        folder = tmp_path / "home/registry" / kind
-        (folder / "index.crates.io-0123456789abcdef").rename(folder / "github.com-0123456789abcdef")
-    assert run(home).looked_at == 4
+    name = folders.of_registry(home.package.source or "")[0]
+    for host, looked_at in (("other.invalid", 0), ("index.crates.io", 4), ("github.com", 4)):
+        for kind in ("cache", "src"):
+            folder = tmp_path / "home/registry" / kind
+            (folder / name).rename(folder / f"{host}-0123456789abcdef")
+        name = f"{host}-0123456789abcdef"
+        answer = run(home)
+        assert answer.looked_at == looked_at
+        assert ("1 packages of the lock file are not downloaded" in answer.notes) is (looked_at == 0)
 
 
 def test_what_stands_in_for_crates_io_is_where_its_packages_lie(tmp_path: Path) -> None:
