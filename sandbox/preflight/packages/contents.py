@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import stat
-import tarfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from sandbox.cargo.files import Unreadable, read_bytes
+from sandbox.preflight.packages import tar
 
 MAX_CRATE = 64 << 20
 """Bytes of a `.crate` file that is read; crates.io takes 10 MiB unless asked, other registries more."""
@@ -28,6 +26,7 @@ MAX_TEXT = 4 << 20
 SAMPLE = 64 << 10
 """Bytes that are kept of data that is no text."""
 
+_PIECE = 64 << 10
 _MINE = frozenset((".cargo-ok", ".cargo-checksum.json"))
 
 Origin = Literal["crate", "unpacked", "folder"]
@@ -57,32 +56,26 @@ class Contents:
         return None if found is None else found.data.decode("utf-8", "replace").removeprefix("\ufeff")
 
 
-def of_crate(path: Path, checksum: str) -> Contents:
-    """What a `.crate` holds. Raises FileNotFoundError, and Unreadable for one with another checksum, a bomb, one that
-    is cut, or one whose entries aren't plain files below one folder."""
+def of_crate(path: Path, checksum: str, top: str) -> Contents:
+    """What a `.crate` holds below its folder `top`. Raises FileNotFoundError, and Unreadable for one with another
+    checksum, a bomb, or one that is not made as cargo makes them."""
     packed = read_bytes(path, MAX_CRATE)
     if hashlib.sha256(packed).hexdigest() != checksum:
         raise Unreadable("its checksum is not the lock file's")
-    return of_archive(packed)
+    return of_archive(packed, top)
 
 
-def of_archive(packed: bytes) -> Contents:
+def of_archive(packed: bytes, top: str) -> Contents:
     """As `of_crate`, of bytes that were checked already. Raises Unreadable."""
     files: dict[str, File] = {}
+    left, parts = MAX_TOTAL, iter((packed,))
     try:
-        with tarfile.open(fileobj=io.BytesIO(_unzip(packed)), mode="r:") as archive:
-            for entry in archive:
-                if entry.isdir():
-                    continue
-                name = _inner(entry.name)
-                # A sparse file has holes that take no room in the archive, and any size in memory.
-                if not entry.isfile() or entry.issparse() or name is None or name in files:
-                    raise Unreadable(f"it has an entry that no package may have: {entry.name[:100]!r}")
-                if len(files) >= MAX_FILES:
-                    raise Unreadable(f"it has more than {MAX_FILES} files")
-                stream = archive.extractfile(entry)
-                files[name] = _file(name, stream.read() if stream else b"")
-    except (tarfile.TarError, EOFError, ValueError, OverflowError, OSError) as error:
+        for entry in tar.entries(lambda: next(parts, b""), len(packed), top):
+            left -= entry.size
+            if len(files) >= MAX_FILES or left < 0:
+                raise Unreadable(f"it has more than {MAX_FILES} files or {MAX_TOTAL} bytes")
+            files[entry.path] = _file(entry.path, b"".join(iter(lambda read=entry.read: read(_PIECE), b"")))  # type: ignore[misc]
+    except tar.BadArchive as error:
         raise Unreadable(f"it is no proper archive: {error}") from None
     return Contents("crate", files)
 
@@ -130,24 +123,3 @@ def _file(path: str, data: bytes) -> File:
     # A zero byte is no reason to keep less of code: it could be there to hide the rest.
     opaque = b"\0" in data[:SAMPLE] and not path.endswith((".rs", ".toml"))
     return File(len(data), hashlib.sha256(data).hexdigest(), data[: SAMPLE if opaque else MAX_TEXT])
-
-
-def _unzip(packed: bytes) -> bytes:
-    engine = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    try:
-        data = engine.decompress(packed, MAX_TOTAL)
-    except zlib.error as error:
-        raise Unreadable(f"it is no gzip file: {error}") from None
-    if engine.unconsumed_tail:
-        raise Unreadable(f"it unpacks to more than {MAX_TOTAL} bytes")
-    if not engine.eof:
-        raise Unreadable("it is cut short")
-    return data
-
-
-def _inner(name: str) -> str | None:
-    """The path below the archive's one folder (`NAME-VERSION/`); None for one that leaves it."""
-    parts = name.split("/")
-    if name.startswith("/") or len(parts) < 2 or any(part in ("", ".", "..") for part in parts) or "\\" in name:
-        return None
-    return "/".join(parts[1:])

@@ -61,8 +61,8 @@ class Packages:
 
     def _packed(self, package: LockedPackage) -> Iterator[Callable[[], Contents]]:
         for place in self._places.of(package) if self._places and package.checksum else ():
-            path, checksum = Path(place.crate), package.checksum
-            yield lambda path=path, checksum=checksum: of_crate(path, checksum)  # type: ignore[misc]
+            path, checksum, top = Path(place.crate), package.checksum, place.top
+            yield lambda path=path, checksum=checksum, top=top: of_crate(path, checksum, top)  # type: ignore[misc]
 
     def _unpacked(self, package: LockedPackage, only: str = "") -> Iterator[Callable[[], Contents]]:
         tops = [place.folder for place in self._places.of(package)] if self._places else []

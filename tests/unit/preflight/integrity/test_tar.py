@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.preflight.integrity import downloads, tar
-from sandbox.preflight.integrity.tar import BadArchive, entries
+from sandbox.preflight.integrity import downloads
+from sandbox.preflight.packages import tar
+from sandbox.preflight.packages.tar import BadArchive, entries
 from tests.unit.preflight.integrity.homes import FILES, TOP, Home, crate
 from tests.unit.preflight.sources.make import codes, details
 
