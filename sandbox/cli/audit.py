@@ -54,17 +54,21 @@ def run(words: Sequence[str], settings: Settings) -> int:
         raise UsageError(f"audit: {(given.names or given.rest)[0]!r} is not understood", hint=USAGE)
     if given.one("--deny") not in (None, *_LEVELS):
         raise UsageError(f"audit --deny: one of {', '.join(_LEVELS)}", hint=USAGE)
-    if database := given.one("--advisory-db"):
-        settings = replace(settings, advisory_db=database, given=(*settings.given, ("advisory_db", "command line")))
-    if "--fetch-db" in given.switches:
-        from sandbox.run.advisory_db import fetch as fetch_database
-
-        settings = replace(settings, advisory_db=fetch_database(settings, os.environ))
+    database, fetches = given.one("--advisory-db"), "--fetch-db" in given.switches
+    if database and fetches:
+        raise UsageError("audit looks into a database that is named or into the one that it fetches", hint=USAGE)
     lock, manifest = given.one("--lock"), given.one("--manifest-path")
     if lock is not None and manifest is not None:
         raise UsageError("audit looks at a lock file alone or at a workspace, not at both", hint=USAGE)
     checks = _chosen(given)
     targets = _targets(given, settings)
+    if fetches:
+        from sandbox.run.advisory_db import fetch as fetch_database
+
+        database = fetch_database(settings, os.environ)
+    if database:
+        # By the command line: no file of policy may put another one in its place.
+        settings = replace(settings, advisory_db=database, given=(*settings.given, ("advisory_db", "command line")))
     looked = _lock_alone(lock, settings) if lock is not None else _workspace(manifest, settings)
     if "--online" in given.switches:
         from sandbox.preflight.sources.fetch import fetch

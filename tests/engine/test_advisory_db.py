@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.crates import binary
-from tests.harness import Lab, sandboxed
+from tests.harness import Done, Lab, sandboxed
 from tests.unit.preflight.advisory_files import markdown
 
 pytestmark = pytest.mark.engine
@@ -83,19 +83,36 @@ def test_the_database_is_fetched_used_and_kept_when_the_next_fetch_fails(lab: La
     bad = markdown("RUSTSEC-2099-0001", "itoa", versions='patched = [">=1.0.12"]', categories=["malicious"])
     _commit(tmp_path / "db", {"crates/itoa/RUSTSEC-2099-0001.md": bad})
     _commit(tmp_path / "other", {"README.md": "no database"})
-    words = ("audit", "--only", "advisories")
-    assert sandboxed(project, *words).code == 122, "there is none yet"
+    # A cache of its own: what is fetched here is no business of other tests.
+    cache = {"XDG_CACHE_HOME": str(project.home / "own-cache")}
+
+    def audit(*words: str, url: str = "") -> Done:
+        more = {"CARGO_SANDBOX_ADVISORY_URL": url} if url else {}
+        return sandboxed(project, "audit", "--only", "advisories", *words, env=cache | more)
+
+    assert audit().code == 122, "there is none yet"
     with _served(tmp_path) as url:
-        done = sandboxed(project, *words, "--fetch-db", env={"CARGO_SANDBOX_ADVISORY_URL": f"{url}/db"})
+        done = audit("--fetch-db", url=f"{url}/db")
         assert done.code == 120 and "error[CS0550]: package itoa 1.0.11" in done.stdout, done.shown
-        other = sandboxed(project, *words, "--fetch-db", env={"CARGO_SANDBOX_ADVISORY_URL": f"{url}/other"})
+        other = audit("--fetch-db", url=f"{url}/other")
         assert other.code == 101 and "is no advisory database" in other.stderr, other.shown
-        gone = sandboxed(project, *words, "--fetch-db", env={"CARGO_SANDBOX_ADVISORY_URL": f"{url}/nobody"})
+        gone = audit("--fetch-db", url=f"{url}/nobody")
         assert gone.code == 101 and "could not be fetched" in gone.stderr, gone.shown
+        # Whoever is killed between the two renames leaves the old one aside; a fetch that fails brings it back.
+        (kept,) = project.home.rglob("preflight/advisory-db")
+        kept.rename(kept.with_name("advisory-db.old"))
+        assert audit("--fetch-db", url=f"{url}/nobody").code == 101
+        project.write({"cargo-sandbox.toml": '[advisories]\ndb = "nothing"\n', "nothing/crates/README.md": ""})
+        done = audit("--fetch-db", url=f"{url}/db")
+        assert done.code == 120 and "CS0550" in done.stdout, "no file of policy puts another in its place"
+        project.remove("cargo-sandbox.toml")
+        both = audit("--fetch-db", "--advisory-db", "db")
+        assert both.code == 2 and "named or" in both.stderr, both.shown
     # The one from before is still there, also for builds.
-    assert sandboxed(project, *words).code == 120
-    built = sandboxed(project, "build")
+    assert audit().code == 120
+    built = sandboxed(project, "build", env=cache)
     assert built.code == 120 and "nothing was run" in built.stderr, built.shown
+    assert sorted(path.name for path in kept.parent.glob("advisory-db*")) == ["advisory-db", "advisory-db.lock"]
 
 
 @pytest.mark.parametrize(
