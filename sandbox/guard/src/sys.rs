@@ -136,6 +136,17 @@ pub fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(RawFd::try_from(fd).unwrap_or(-1)) })
 }
 
+/// How many files we may have open (getrlimit(2)).
+pub fn most_files() -> usize {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the limit is on our stack.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+    usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
+}
+
 /// Whether a process whose descriptor this is has not been reaped yet (`pidfd_send_signal(2)`); one that we may not
 /// signal is there too.
 pub fn is_alive(pidfd: RawFd) -> bool {

@@ -94,6 +94,8 @@ pub struct Processes {
     processes: ById<u32, Process>,
     top: u32,
     clean_at: usize,
+    /// So many descriptors are kept: the guard needs others.
+    most_held: usize,
     /// Different processes seen so far.
     pub total: u64,
     /// The unit that lost processes of no other unit belong to, if there is one.
@@ -108,6 +110,7 @@ impl Processes {
             processes: ById::default(),
             top,
             clean_at: CLEAN_AT,
+            most_held: sys::most_files() / 4,
             total: 0,
             adopter: None,
         }
@@ -173,7 +176,7 @@ impl Processes {
             _ => {
                 let (parent, unit) = self.descent(tid, pid, parent);
                 let process = Process {
-                    alive,
+                    alive: alive.filter(|_| self.processes.len() < self.most_held),
                     start: stat.start,
                     parent,
                     unit,
@@ -215,7 +218,9 @@ impl Processes {
             return (parent, UNKNOWN);
         }
         for _ in 0..TRIES {
-            if let Some(unit) = self.unit_above(parent) {
+            // A number read from /proc is held by nobody: it was the parent's all the while only if it still is.
+            let unit = self.unit_above(parent);
+            if let (Some(unit), true) = (unit, is_child_of(tid, parent)) {
                 return (parent, unit);
             }
             match task(tid) {
@@ -228,20 +233,33 @@ impl Processes {
 
     /// The unit that a process belongs to by its own descent. None when one of its ancestors ended while we looked.
     fn unit_above(&self, mut pid: u32) -> Option<UnitIndex> {
-        loop {
+        let mut links = Vec::new();
+        let unit = loop {
             if pid == self.top {
-                return Some(self.processes.get(&pid).map_or(CARGO, |one| one.unit));
+                break self.processes.get(&pid).map_or(CARGO, |one| one.unit);
             }
             // Init adopts only what no unit's own first process adopts.
             if pid <= 1 {
-                return Some(self.adopter.unwrap_or(UNKNOWN));
+                break self.adopter.unwrap_or(UNKNOWN);
             }
             if let Some(known) = self.processes.get(&pid).filter(|one| one.holds(pid)) {
-                return Some(known.unit);
+                break known.unit;
             }
-            pid = task(pid)?.1;
-        }
+            let parent = task(pid)?.1;
+            links.push((pid, parent));
+            pid = parent;
+        };
+        // From the top down: whoever is still the parent of the next one was there when its own parent was read.
+        let whole = links
+            .iter()
+            .rev()
+            .all(|(one, parent)| is_child_of(*one, *parent));
+        whole.then_some(unit)
     }
+}
+
+fn is_child_of(tid: u32, parent: u32) -> bool {
+    task(tid).is_some_and(|(_, now)| now == parent)
 }
 
 /// Thread group and parent of a task (proc_pid_status(5)).
@@ -337,6 +355,21 @@ mod tests {
         assert_eq!(table.find(other.id()).unwrap().pid, other.id());
         other.kill().unwrap();
         other.wait().unwrap();
+    }
+
+    #[test]
+    fn without_a_descriptor_the_start_time_tells_whose_a_number_is() {
+        let mut table = Processes::new(std::process::id());
+        table.most_held = 0;
+        let mut child = Command::new("sleep").arg("5").spawn().unwrap();
+        table.find(child.id()).unwrap();
+        assert!(table.processes[&child.id()].alive.is_none());
+        table.assign(child.id(), 9, false);
+        assert_eq!(table.find(child.id()).unwrap().unit, 9);
+        table.processes.get_mut(&child.id()).unwrap().start += 1;
+        assert_eq!(table.find(child.id()).unwrap().unit, CARGO);
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]
