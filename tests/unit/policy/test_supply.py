@@ -116,8 +116,15 @@ def test_the_command_line_s_database_goes_before_the_variable_s_and_the_files_()
     assert combine(parse(["audit"], env)[0], [tree])[0].advisory_db == "/env/db"
     settings, policy = combine(parse(["audit"], {})[0], [tree])
     assert settings.advisory_db == "/tree/db"
-    assert policy.loosened == (), "a database where there was none makes nothing weaker"
+    assert policy.loosened == ("advisory-db = /tree/db",), "it hides what the fetched database knows"
+    for mine in (["--advisory-db", "/my/db", "audit"], ["--advisory-db", "/tree/db", "audit"]):
+        assert combine(parse(mine, {})[0], [tree])[1].loosened == (), "the tree's is not read"
     assert to_json(policy)["settings"]["advisory-db"]["origin"] == "/tree.toml"
+
+
+def test_an_untrusted_tree_names_no_database_though_nobody_else_does() -> None:
+    settings, policy = combine(parse(["--untrusted", "audit"], {})[0], [_layer("tree", db="/tree/db")])
+    assert (settings.advisory_db, policy.ignored) == ("", ("advisory-db = /tree/db",))
 
 
 def test_what_a_trusted_tree_loosens_is_honoured_and_said() -> None:
