@@ -168,6 +168,7 @@ def test_a_package_of_that_name_from_elsewhere_is_another_package(tmp_path: Path
         "registry+https://github.com/rust-lang/crates.io-index/",
         "registry+https://github.com/rust-lang/crates.io-index.git",
         "registry+https://GitHub.com/Rust-Lang/crates.io-index",
+        "registry+sparse+https://index.crates.io/",
     ],
 )
 def test_crates_io_is_crates_io_in_every_way_that_cargo_lets_it_be_written(tmp_path: Path, source: str) -> None:
