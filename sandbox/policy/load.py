@@ -132,7 +132,8 @@ class _Merged:
 
 
 def _loosened(before: Settings, after: Settings, tree: Layer) -> tuple[str, ...]:
-    """What the tree's file makes weaker, as words."""
+    """What the tree's file makes weaker, as words. A database that it names is among them though nobody names another:
+    it stands in for the one that was fetched."""
     words = []
     for field in _BY_FIELD:
         old, new = getattr(before, field), getattr(after, field)
@@ -140,8 +141,6 @@ def _loosened(before: Settings, after: Settings, tree: Layer) -> tuple[str, ...]
             continue
         if field == "allow_build_script" and not before.deny_build_scripts:
             continue
-        if field == "advisory_db" and not old:
-            continue  # no database is as loose as it gets
         words.append(f"{_BY_FIELD[field].flag[2:]} = {_text(new if not isinstance(new, tuple) else _more(old, new))}")
     if tree.allowances:
         words.append(f"{len(tree.allowances)} [[allow]]")

@@ -59,11 +59,16 @@ class Allowance:
 
 
 class Permit(NamedTuple):
-    """An entry of `[names] allow` or `[advisories] ignore`: a package's name or an advisory's id, and why it passes."""
+    """An entry of `[names] allow` or `[advisories] ignore`: a package's name or an advisory's id, and why it passes.
+    Without a reason it lets nothing pass."""
 
     what: str
     reason: str
     expires: date | None = None
+
+    def holds(self, today: date) -> bool:
+        """False from the day after `expires` on."""
+        return self.expires is None or today <= self.expires
 
     def words(self) -> str:
         """For people: `serde-ree: ours (until 2027-01-31)`."""

@@ -154,14 +154,18 @@ def merged(files: Sequence[Supply]) -> Supply:
 
 
 def loosened(before: Supply, tree: Supply, deny: str) -> tuple[str, ...]:
-    """What a tree's tables make weaker than they are without it, as words. `deny` is the level without `[audit]`."""
+    """What a tree's tables make weaker than they are without it, as words. `deny` is the level without `[audit]`.
+
+    Of several rules for a name the most particular one counts, so each rule beside somebody else's may take names away
+    from it. A name that is said to be the project's own is held against no well-known one.
+    """
     after = merged([tree, before])
     words = []
-    known = dict(before.sources)
-    if any(known.get(pattern, source) != source for pattern, source in tree.sources):
+    if before.sources and not set(tree.sources) <= set(before.sources):
         words.append("[sources]")
     if before.allowed_sources and set(after.allowed_sources) != set(before.allowed_sources):
         words.append("[sources] allowed")
+    words += ["[sources] internal"] * (not set(tree.internal) <= set(before.internal))
     words += [f"{len(tree.names)} [names] allow"] * bool(tree.names)
     words += [f"{len(tree.advisories)} [advisories] ignore"] * bool(tree.advisories)
     return (*words, *_looser_numbers(before, tree, deny))

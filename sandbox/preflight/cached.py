@@ -12,6 +12,8 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from sandbox.trace import files
+
 _MAX_BYTES = 4 << 20
 _MAX_ENTRIES = 50_000
 
@@ -79,16 +81,23 @@ def load(path: str, key: str) -> Fast | None:
 
 
 def keep(path: str, key: str, fast: Fast) -> None:
-    """Keep answers for the next time; where that can't be done it only costs time."""
+    """Keep answers for the next time, unless they are too many to be read again; where that can't be done it only
+    costs time."""
+    data = files.dump({"key": key, **fast._asdict()})
+    if len(data) > _MAX_BYTES:
+        return
+    folder, name = os.path.split(path)
     with contextlib.suppress(OSError):
-        folder = os.path.dirname(path)
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        import tempfile
-
-        fd, fresh = tempfile.mkstemp(dir=folder)
-        with os.fdopen(fd, "w", encoding="utf-8") as out:
-            json.dump({"key": key, **fast._asdict()}, out)
-        os.replace(fresh, path)
+        dir_fd = files.open_dir(folder)
+        try:
+            # What a build left that was killed here. One that writes at this moment keeps nothing then.
+            for left in os.listdir(dir_fd):
+                if left.startswith(f".{name}.") and left.endswith(".new"):
+                    files.remove(left, dir_fd)
+            files.write_atomic(name, data, dir_fd)
+        finally:
+            os.close(dir_fd)
 
 
 def _folders(folder: str) -> Iterator[str]:

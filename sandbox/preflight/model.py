@@ -12,6 +12,7 @@ from sandbox.cargo.config import CargoConfig
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.cargo.metadata import Facts, Package
 from sandbox.judge.model import Finding, Severity
+from sandbox.policy.model import Permit
 from sandbox.preflight.codes import CODES
 
 
@@ -22,19 +23,6 @@ class SourceRule:
 
     pattern: str
     source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """What the project lets pass: `what` is an advisory's id or a package's name. Without a reason there is none."""
-
-    what: str
-    reason: str
-    expires: date | None = None
-
-    def holds(self, today: date) -> bool:
-        """False from the day after `expires` on."""
-        return self.expires is None or today <= self.expires
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +37,8 @@ class Wishes:
     sources: tuple[SourceRule, ...] = ()
     allowed_sources: tuple[str, ...] = ()
     internal: tuple[str, ...] = ()
-    names: tuple[Allowed, ...] = ()
-    advisories: tuple[Allowed, ...] = ()
+    names: tuple[Permit, ...] = ()
+    advisories: tuple[Permit, ...] = ()
     advisory_db: str = ""
     max_age_days: int = 30
     cooldown_days: int = 0

@@ -16,9 +16,9 @@ from sandbox.cli.options import Settings
 from sandbox.errors import WorkspaceError
 from sandbox.policy.files import BASELINES
 from sandbox.policy.graph import Graph
-from sandbox.policy.model import Permit, ProjectPolicy, Supply
+from sandbox.policy.model import ProjectPolicy, Supply
 from sandbox.policy.supply import DEFAULT_AGE_DAYS
-from sandbox.preflight.model import Allowed, SourceRule, Subject, Wishes
+from sandbox.preflight.model import SourceRule, Subject, Wishes
 
 
 def wishes_of(settings: Settings, project: ProjectPolicy | None) -> Wishes:
@@ -28,8 +28,8 @@ def wishes_of(settings: Settings, project: ProjectPolicy | None) -> Wishes:
         sources=tuple(SourceRule(*pair) for pair in said.sources),
         allowed_sources=said.allowed_sources,
         internal=said.internal,
-        names=tuple(map(_allowed, said.names)),
-        advisories=tuple(map(_allowed, said.advisories)),
+        names=said.names,
+        advisories=said.advisories,
         advisory_db=settings.advisory_db,
         max_age_days=DEFAULT_AGE_DAYS if said.max_age_days is None else said.max_age_days,
         cooldown_days=said.cooldown_days or 0,
@@ -101,7 +101,3 @@ def locked_of(graph: Graph) -> tuple[LockedPackage, ...]:
         source = f"{node.source}#{node.pin}" if git and node.pin else node.source
         found.append(LockedPackage(node.name, node.version, source or None, None if git else node.pin or None))
     return tuple(found)
-
-
-def _allowed(one: Permit) -> Allowed:
-    return Allowed(one.what, one.reason, one.expires)

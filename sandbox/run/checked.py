@@ -5,22 +5,33 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from sandbox import __version__
+from sandbox.cargo.files import Unreadable, read_bytes
 from sandbox.cli.options import Settings
 from sandbox.policy import files as policy_files
 from sandbox.preflight import cached
 from sandbox.preflight.cached import Fast
+from sandbox.resources import profile
 from sandbox.run.host import directories
 from sandbox.run.invocation import Ground, Invocation
 from sandbox.run.resolve import stamp
 
 if TYPE_CHECKING:
+    from sandbox.cargo.config import CargoConfig
     from sandbox.judge.model import Finding
+
+_PACKAGE = os.path.dirname(os.path.dirname(cached.__file__))
+# All code that has a say, so that a checkout that is worked on does not keep what it said before.
+_CODE = ("preflight", "cargo", "judge", "policy")
+_LOCK_BYTES = 32 << 20
+# Any way in which TOML may write it without an escape.
+_NAME = re.compile(rb"""\bname["']?\s*=\s*["']+\s*([\w-]{1,64})""")
 
 
 class Early(NamedTuple):
@@ -82,16 +93,23 @@ def _rests_on(invocation: Invocation, ground: Ground, settings: Settings) -> Ite
     """All that the answers rest on. A day is part of it, since dates of allowances and databases are."""
     home = ground.cargo_home
     yield f"{__version__}\0{date.today()}\0{invocation.workspace}\0{home}\0{settings.untrusted}"
-    yield cached.tree(os.path.dirname(cached.__file__))
+    for folder in _CODE:
+        yield cached.tree(os.path.join(_PACKAGE, folder))
     yield cached.content(invocation.lock_file)
     tree, config = ground.tree, ground.config
-    registry = os.path.join(home, "registry")
     yield stamp(
         (
-            *map(str, tree.manifests), *map(str, config.files), registry, *_indexes(registry),
+            *map(str, tree.manifests), *map(str, config.files), str(profile("names.txt")),
             policy_files.graph_file(invocation.workspace),
         )
     )  # fmt: skip
+    names = _locked_names(invocation.lock_file)
+    if names is None:
+        yield os.urandom(16).hex()
+    else:
+        names |= {package.name for package in invocation.facts.packages}
+        yield stamp(tuple(_indexes(os.path.join(home, "registry"), ground, sorted(names))))
+    yield from _stand_ins(config)
     yield repr(ground.args.config)
     yield repr(sorted(item for item in ground.env.items() if item[0].startswith("CARGO_")))
     yield repr(invocation.project)
@@ -105,10 +123,53 @@ def _rests_on(invocation: Invocation, ground: Ground, settings: Settings) -> Ite
         yield cached.database(folder)
 
 
-def _indexes(registry: str) -> Iterator[str]:
-    """The registries' indexes: what was yanked or is fresh may change without a change of the lock file."""
+def _locked_names(lock_file: str) -> set[str] | None:
+    """The names in a lock file, and perhaps more; None where they can't be told without reading it as the checks do:
+    what cargo writes has no escapes."""
+    try:
+        data = read_bytes(lock_file, _LOCK_BYTES)
+    except FileNotFoundError:
+        return set()
+    except Unreadable:
+        return None
+    return None if b"\\" in data else {name.decode("ascii") for name in _NAME.findall(data)}
+
+
+def _indexes(registry: str, ground: Ground, names: Iterable[str]) -> Iterator[str]:
+    """The registries' indexes, and what each has on the packages: one may be yanked, or be there all of a sudden,
+    without a change of the lock file. Cargo writes such a file anew in its place, which no folder above it tells."""
     index = os.path.join(registry, "index")
+    yield registry
     yield index
+    tops = []
     with contextlib.suppress(OSError):
         for name in sorted(os.listdir(index)):
-            yield from (os.path.join(index, name), os.path.join(index, name, ".cache"))
+            yield os.path.join(index, name)
+            tops.append(os.path.join(index, name, ".cache"))
+    # An index may be a folder of this machine.
+    urls = (
+        *ground.config.registries().values(),
+        *(text for name, text in sorted(ground.env.items()) if name.startswith("CARGO_REGISTRIES_")),
+    )
+    tops += [url.rpartition("file://")[2] for url in urls if "file://" in url and "\0" not in url]
+    places = [_place(name.lower()) for name in names]
+    for top in tops:
+        yield top
+        if os.path.isdir(top):
+            yield from (f"{top}/{place}" for place in places)
+
+
+def _place(name: str) -> str:
+    """As `preflight.sources.index.place`, which a build need not import."""
+    if len(name) <= 2:
+        return f"{len(name)}/{name}"
+    return f"3/{name[0]}/{name}" if len(name) == 3 else f"{name[:2]}/{name[2:4]}/{name}"
+
+
+def _stand_ins(config: CargoConfig) -> Iterator[str]:
+    """Where the folders lie that stand in for a registry: in the tree they count for less than outside, and a link may
+    be turned."""
+    for item in config.source_directories():
+        path = str(item.path())
+        if "\0" not in path:
+            yield f"{path}\0{os.path.realpath(path)}"

@@ -6,6 +6,7 @@ The lock file names packages of crates.io that a cargo home really has. "Cold" i
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,13 +56,27 @@ def run(options: argparse.Namespace, scratch: Path, env: dict[str, str], report:
 def _audit(lock: Path, only: str, env: dict[str, str], scratch: Path, *, cold: bool) -> float:
     if cold:
         shutil.rmtree(scratch / "cache", ignore_errors=True)
-    log = scratch / "audit.log"
-    done = timed([*cargo_sandbox(), "audit", "--lock", str(lock), "--only", only, "--deny", "never"], scratch, env, log)
-    # 122: a check that was asked for was not done, for want of a database for instance.
+    log, told = scratch / "audit.log", scratch / "audit.json"
+    told.unlink(missing_ok=True)
+    command = [*cargo_sandbox(), "audit", "--lock", str(lock), "--only", only, "--deny", "never"]
+    done = timed([*command, "--report", f"json:{told}"], scratch, env, log)
+    # 122: a check that was asked for was not done, for want of a database for instance, or one failed.
     if done.code not in (0, 122):
         raise BenchError(f"the audit ended with {done.code}: {log.read_text(errors='replace')[-400:]}")
+    failed = _failed(told)
+    if failed:
+        raise BenchError(f"what failed is not measured: {'; '.join(failed)}")
     say(f"{lock.name}: {done.wall_s:.2f} s")
     return done.wall_s
+
+
+def _failed(told: Path) -> list[str]:
+    """The checks that failed by an audit's report, with the reason. Raises BenchError for no report."""
+    try:
+        checks = json.loads(told.read_bytes())["checks"]
+        return [f"{one['name']}: {one['why']}" for one in checks if one["state"] == "failed"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BenchError(f"the audit left no report: {error}") from None
 
 
 def _names() -> list[str]:

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from datetime import date
 
 from sandbox.judge.model import Finding
+from sandbox.policy.model import Permit
 from sandbox.preflight.advisories.matching import Hit
-from sandbox.preflight.model import Allowed, finding
+from sandbox.preflight.model import finding
 
 
 def apply(
-    hits: Iterable[Hit], ignored: tuple[Allowed, ...], today: date, *, whole: bool
+    hits: Iterable[Hit], ignored: tuple[Permit, ...], today: date, *, whole: bool
 ) -> tuple[list[Hit], list[str], list[Finding]]:
     """The hits that remain, a note for each that does not, and findings on entries of the list (CS0556).
 
@@ -43,5 +44,5 @@ def apply(
     return held, notes, findings
 
 
-def _stale(entry: Allowed, detail: str) -> Finding:
+def _stale(entry: Permit, detail: str) -> Finding:
     return finding("CS0556", None, f"{entry.what}: {detail}", subject=entry.what)

@@ -8,9 +8,7 @@ from typing import NamedTuple
 from sandbox.cargo import semver
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.preflight.advisories.model import KINDS, Advisory, name_key
-
-CRATES_IO = frozenset({"registry+https://github.com/rust-lang/crates.io-index", "sparse+https://index.crates.io"})
-"""How lock files name crates.io. They do so too where `[source]` replaces it by a mirror or a vendored folder."""
+from sandbox.preflight.sources.source import parse
 
 _RUSTSEC = "RUSTSEC-"
 
@@ -59,8 +57,9 @@ def match(locked: Iterable[LockedPackage], advisories: Mapping[str, Sequence[Adv
 
 
 def is_crates_io(source: str | None) -> bool:
-    """Whether a lock file's source is crates.io, or what stands in for it."""
-    return source is not None and _bare(source) in CRATES_IO
+    """Whether a lock file's source is crates.io: it says so too where `[source]` replaces it by a mirror or a vendored
+    folder."""
+    return source is not None and parse(_bare(source)).public
 
 
 def _same_source(wanted: str, source: str | None) -> bool:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from sandbox.preflight.inventory.model import Item, Origin
 from sandbox.preflight.inventory.properties import plain
+from sandbox.preflight.sources.source import parse
 
 if TYPE_CHECKING:
     from packageurl import PackageURL
 
-CRATES_IO = frozenset({"registry+https://github.com/rust-lang/crates.io-index", "sparse+https://index.crates.io/"})
 _NAME = re.compile(r"[\w-]{1,200}")
 _VERSION = re.compile(r"[0-9A-Za-z.+-]{1,200}")
 _USER = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@")
@@ -25,7 +25,8 @@ def origin_of(source: str | None, directory: str = "", root: str = "") -> Origin
     """The origin that a lock file's or metadata's source names. `directory` is the package's, for one from a path."""
     if not source:
         return Origin("path", _relative(directory, root))
-    if source in CRATES_IO:
+    # The one index with a path in its address is at a host that takes all spellings for the same, as cargo does.
+    if parse(source.lower()).public:
         return Origin("crates.io")
     kind, plus, url = source.partition("+")
     if plus and kind == "git":

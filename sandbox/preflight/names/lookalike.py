@@ -9,7 +9,8 @@ from functools import cache
 
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.judge.model import Finding
-from sandbox.preflight.model import Allowed, Answer, Subject, finding
+from sandbox.policy.model import Permit
+from sandbox.preflight.model import Answer, Subject, finding
 from sandbox.preflight.names.distance import one_edit
 from sandbox.preflight.names.known import Known, known
 from sandbox.preflight.names.resemble import Index, Resemblance
@@ -70,7 +71,7 @@ def own_names(subject: Subject) -> dict[str, int]:
     return own | dict.fromkeys((name for name in subject.wishes.internal if "*" not in name), _OWN)
 
 
-def allowance(allowed: Iterable[Allowed], name: str, today: date) -> Allowed | None:
+def allowance(allowed: Iterable[Permit], name: str, today: date) -> Permit | None:
     """What lets this name pass today, if anything does. It needs a reason."""
     return next((one for one in allowed if one.what == name and one.reason.strip() and one.holds(today)), None)
 

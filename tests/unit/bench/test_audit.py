@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,22 @@ def test_it_times_real_audits(tmp_path: Path) -> None:
 def test_too_few_packages_are_no_measurement(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="has 1 packages, and 2 are wanted"):
         measured(tmp_path, 2)
+
+
+def test_an_audit_in_which_a_check_failed_is_no_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    breaks = (
+        "import sys\nfrom sandbox.cli.main import main\nfrom sandbox.preflight.packages import places\n"
+        "places.Places.indexes = None\nsys.exit(main(sys.argv[1:]))"
+    )
+    monkeypatch.setattr(audit, "cargo_sandbox", lambda: [sys.executable, "-c", breaks])
+    with pytest.raises(BenchError, match=r"what failed is not measured: .*yanked: this is our bug: TypeError"):
+        measured(tmp_path, 1)
+
+
+def test_an_audit_that_leaves_no_report_is_no_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "cargo_sandbox", lambda: ["true"])
+    with pytest.raises(BenchError, match="left no report"):
+        measured(tmp_path, 1)
 
 
 def test_what_it_calls_fast_is_what_builds_make() -> None:

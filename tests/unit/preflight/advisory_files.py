@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.cargo.lockfile import LockedPackage
+from sandbox.policy.model import Permit
 from sandbox.preflight.advisories import CHECKS
-from sandbox.preflight.model import Allowed, Answer, Subject, Wishes
+from sandbox.preflight.model import Answer, Subject, Wishes
 
 CRATES_IO = "registry+https://github.com/rust-lang/crates.io-index"
 TODAY = date(2026, 8, 1)
@@ -55,7 +56,7 @@ def locked(name: str, version: str, source: str | None = CRATES_IO) -> LockedPac
     return LockedPackage(name, version, source)
 
 
-def check(top: Path | str, *packages: LockedPackage, ignore: tuple[Allowed, ...] = (), **fields: Any) -> Answer:
+def check(top: Path | str, *packages: LockedPackage, ignore: tuple[Permit, ...] = (), **fields: Any) -> Answer:
     """What the check says of a lock file with these packages."""
     wishes = Wishes(advisory_db=str(top), advisories=ignore, max_age_days=fields.pop("max_age_days", 30))
     return CHECKS[0].run(Subject(Path("Cargo.lock"), packages, fields.pop("today", TODAY), wishes, **fields))

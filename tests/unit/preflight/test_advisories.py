@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.preflight.model import Allowed
+from sandbox.policy.model import Permit
 from tests.unit.preflight.advisory_files import check, codes, locked, put, put_record
 
 ID = "RUSTSEC-2099-0001"
@@ -168,6 +168,7 @@ def test_a_package_of_that_name_from_elsewhere_is_another_package(tmp_path: Path
         "registry+https://github.com/rust-lang/crates.io-index/",
         "registry+https://github.com/rust-lang/crates.io-index.git",
         "registry+https://GitHub.com/Rust-Lang/crates.io-index",
+        "registry+sparse+https://index.crates.io/",
     ],
 )
 def test_crates_io_is_crates_io_in_every_way_that_cargo_lets_it_be_written(tmp_path: Path, source: str) -> None:
@@ -186,7 +187,7 @@ def test_an_advisory_on_another_source_is_about_that_source_only(tmp_path: Path)
 def test_an_ignored_advisory_is_told_as_a_note_with_its_reason(tmp_path: Path) -> None:
     put(tmp_path, ID, "csbench-bad", aliases=["CVE-2099-1"])
     for name in (ID, "cve-2099-1"):
-        answer = check(tmp_path, BAD, ignore=(Allowed(name, "we never call it", date(2026, 8, 1)),))
+        answer = check(tmp_path, BAD, ignore=(Permit(name, "we never call it", date(2026, 8, 1)),))
         assert answer.findings == ()
         assert any(ID in note and "we never call it" in note for note in answer.notes)
 
@@ -194,25 +195,25 @@ def test_an_ignored_advisory_is_told_as_a_note_with_its_reason(tmp_path: Path) -
 def test_an_expired_entry_lets_nothing_pass_and_is_a_finding(tmp_path: Path) -> None:
     put(tmp_path, ID, "csbench-bad")
     for packages, found in (((BAD,), ["CS0551", "CS0556"]), ((), ["CS0556"])):
-        answer = check(tmp_path, *packages, ignore=(Allowed(ID, "later", date(2026, 7, 31)),))
+        answer = check(tmp_path, *packages, ignore=(Permit(ID, "later", date(2026, 7, 31)),))
         assert codes(answer) == found
         assert "expired on 2026-07-31" in answer.findings[-1].detail
 
 
 def test_an_entry_without_a_reason_is_not_in_force(tmp_path: Path) -> None:
     put(tmp_path, ID, "csbench-bad")
-    assert codes(check(tmp_path, BAD, ignore=(Allowed(ID, " "),))) == ["CS0551", "CS0556"]
+    assert codes(check(tmp_path, BAD, ignore=(Permit(ID, " "),))) == ["CS0551", "CS0556"]
 
 
 def test_an_entry_that_is_about_nothing_is_a_finding(tmp_path: Path) -> None:
     put(tmp_path, ID, "csbench-bad", versions='patched = [">= 1.2.0"]')
-    answer = check(tmp_path, BAD, ignore=(Allowed(ID, "we never call it"),))
+    answer = check(tmp_path, BAD, ignore=(Permit(ID, "we never call it"),))
     assert [(item.code, item.subject) for item in answer.findings] == [("CS0556", ID)]
 
 
 def test_what_was_not_read_whole_shows_no_entry_to_be_needless(tmp_path: Path) -> None:
     put(tmp_path, ID, "csbench-bad").write_text("no advisory")
-    answer = check(tmp_path, BAD, ignore=(Allowed(ID, "we never call it"),))
+    answer = check(tmp_path, BAD, ignore=(Permit(ID, "we never call it"),))
     assert (answer.state, answer.findings) == ("not done", ())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -43,6 +44,42 @@ def test_a_broken_file_is_no_answer(tmp_path: Path, text: str) -> None:
 def test_a_place_that_can_not_be_written_costs_only_time(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     cached.keep(str(tmp_path / "file" / "kept"), "key", FAST)
+
+
+def test_a_disk_that_is_full_and_a_build_that_was_killed_leave_no_debris(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_given: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    (tmp_path / ".kept.4711.new").write_text("half")
+    (tmp_path / ".other.4711.new").write_text("of another workspace")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        cached.keep(str(tmp_path / "kept"), "key", FAST)
+    assert os.listdir(tmp_path) == [".other.4711.new"]
+    cached.keep(str(tmp_path / "kept"), "key", FAST)
+    assert sorted(os.listdir(tmp_path)) == [".other.4711.new", "kept"]
+    assert cached.load(str(tmp_path / "kept"), "key") == FAST
+
+
+def test_what_is_too_large_to_be_read_again_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "kept"
+    cached.keep(str(path), "key", FAST)
+    size = path.stat().st_size
+    path.unlink()
+    monkeypatch.setattr(cached, "_MAX_BYTES", size - 1)
+    cached.keep(str(path), "key", FAST)
+    assert not path.exists()
+    monkeypatch.setattr(cached, "_MAX_BYTES", size)
+    cached.keep(str(path), "key", FAST)
+    assert cached.load(str(path), "key") == FAST
+
+
+def test_a_text_that_is_no_unicode_is_kept_as_it_is(tmp_path: Path) -> None:
+    odd = Fast(({"detail": "a\udcff\x00é"},), (), {})
+    cached.keep(str(tmp_path / "kept"), "key", odd)
+    assert cached.load(str(tmp_path / "kept"), "key") == odd
 
 
 def test_a_key_tells_its_parts_apart() -> None:

@@ -20,12 +20,15 @@ def item(identifier: str, version: str = "1.2.0") -> dict[str, Any]:
     return {"advisory": {"id": identifier}, "package": {"name": "csbench-bad", "version": version}}
 
 
-def compare(top: Path, report: str, code: int = 1) -> subprocess.CompletedProcess[str]:
-    """Compare with a cargo-audit that prints the report, whatever it is asked."""
+LOCK = f'version = 4\n[[package]]\nname = "csbench-bad"\nversion = "1.2.0"\nsource = "{CRATES_IO}"\n'
+
+
+def compare(top: Path, report: str, code: int = 1, text: str = LOCK) -> subprocess.CompletedProcess[str]:
+    """Compare with a cargo-audit that prints the report, whatever it is asked, on a lock file of that text."""
     put(top / "db", ID, "csbench-bad")
     put(top / "db", "RUSTSEC-2099-0002", "csbench-bad", informational="unsound")
     lock = top / "Cargo.lock"
-    lock.write_text(f'version = 4\n[[package]]\nname = "csbench-bad"\nversion = "1.2.0"\nsource = "{CRATES_IO}"\n')
+    lock.write_text(text)
     program = top / "cargo-audit"
     program.write_text(f"#!/bin/sh\ncat '{top}/report'\nexit {code}\n")
     program.chmod(0o755)
@@ -62,3 +65,9 @@ def test_anything_else_is_a_difference(tmp_path: Path, said: str, told: str) -> 
 @pytest.mark.parametrize(("said", "code"), [("", 1), ("{}", 0), ("[]", 0), (report([]), 2)])
 def test_a_program_that_failed_is_no_comparison(tmp_path: Path, said: str, code: int) -> None:
     assert compare(tmp_path, said, code).returncode == 2
+
+
+def test_a_lock_file_that_can_not_be_read_is_no_comparison(tmp_path: Path) -> None:
+    done = compare(tmp_path, report([item(ID)]), text="[[package]")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.cargo.lockfile import LockedPackage
-from sandbox.preflight.model import Allowed, Answer, Subject, Wishes
+from sandbox.policy.model import Permit
+from sandbox.preflight.model import Answer, Subject, Wishes
 from sandbox.preflight.names import identity
 from sandbox.preflight.names.identity import repository_of
 from tests.unit.preflight.crates import put
@@ -32,7 +33,7 @@ def test_a_look_alike_that_names_the_real_ones_repository_is_told(tmp_path: Path
     assert _codes(answer) == [("CS0522", "medium")]
     assert "names the repository of `proc-macro2` as its own" in answer.findings[0].detail
     assert "authors: Somebody" in answer.findings[0].tree
-    let = Wishes(names=(Allowed("proc-macro1", "a test"),))
+    let = Wishes(names=(Permit("proc-macro1", "a test"),))
     assert _codes(_run(tmp_path, fake, wishes=let)) == []
     twin = put(tmp_path, "proc-macro1", "1.0.107", {}, more='repository = "https://git.invalid/me/mine"\n')
     assert _codes(_run(tmp_path, twin)) == []

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.cargo.lockfile import LockedPackage
-from sandbox.preflight.model import Allowed, Answer, Subject, Wishes
+from sandbox.policy.model import Permit
+from sandbox.preflight.model import Answer, Subject, Wishes
 from sandbox.preflight.names import CHECKS, lookalike
 from sandbox.preflight.names.distance import deletions, one_edit
 from sandbox.preflight.names.known import known
@@ -113,12 +114,12 @@ def test_another_spelling_is_the_same_crate_on_crates_io_alone() -> None:
 
 
 def test_a_name_can_be_allowed_with_a_reason_until_a_day() -> None:
-    let = Allowed("serde_jsom", "ours, published by mistake", date(2026, 11, 29))
+    let = Permit("serde_jsom", "ours, published by mistake", date(2026, 11, 29))
     answer = _run(_locked("serde_jsom"), Wishes(names=(let,)))
     assert answer.findings == () and "ours, published by mistake" in answer.notes[0]
-    for broken in (Allowed("serde_jsom", " "), Allowed("serde_jsom", "x", date(2026, 11, 28)), Allowed("serde", "x")):
+    for broken in (Permit("serde_jsom", " "), Permit("serde_jsom", "x", date(2026, 11, 28)), Permit("serde", "x")):
         assert _found("serde_jsom", wishes=Wishes(names=(broken,))) == [("CS0520", "high")]
-    assert "expired on 2026-11-28" in _run((), Wishes(names=(Allowed("a", "b", date(2026, 11, 28)),))).notes[0]
+    assert "expired on 2026-11-28" in _run((), Wishes(names=(Permit("a", "b", date(2026, 11, 28)),))).notes[0]
 
 
 def test_who_needs_a_look_alike_is_told() -> None:

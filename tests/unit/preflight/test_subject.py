@@ -15,7 +15,7 @@ from sandbox.errors import WorkspaceError
 from sandbox.policy.graph import Node
 from sandbox.policy.graph_state import save
 from sandbox.policy.model import Permit, PolicyError, ProjectPolicy, Supply
-from sandbox.preflight.model import Allowed, SourceRule, Wishes
+from sandbox.preflight.model import SourceRule, Wishes
 from sandbox.preflight.subject import accepted_state, of_lock, of_workspace, wishes_of
 from sandbox.record import replace
 from tests.unit.preflight.trees import MANIFEST, good
@@ -38,8 +38,8 @@ def test_wishes_are_what_policy_says_and_the_database_what_settings_say() -> Non
     )  # fmt: skip
     wishes = wishes_of(replace(Settings(), advisory_db="/db"), ProjectPolicy(supply=said))
     assert wishes == Wishes(
-        (SourceRule("acme-*", "path"),), ("path",), ("y",), (Allowed("x", "r", date(2027, 1, 1)),),
-        (Allowed("i", "r"),), "/db", 3, 4,
+        (SourceRule("acme-*", "path"),), ("path",), ("y",), (Permit("x", "r", date(2027, 1, 1)),),
+        (Permit("i", "r"),), "/db", 3, 4,
     )  # fmt: skip
     assert wishes_of(Settings(), None) == Wishes()
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packageurl import PackageURL
 
+from sandbox.preflight.advisories.matching import is_crates_io
 from sandbox.preflight.inventory.model import Item, Origin
 from sandbox.preflight.inventory.origin import origin_of, purl, without_user
 from tests.unit.preflight.inventory.made import CRATES_IO, GIT, PRIVATE
@@ -34,7 +35,21 @@ def test_the_purl_of_each_kind_of_source() -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "registry+https://github.com/rust-lang/crates.io-index/", "registry+http://github.com/rust-lang/crates.io-index",
+        "sparse+https://index.crates.io", "registry+https://github.com/rust-lang/crates.io-index/",
+        "registry+https://github.com/rust-lang/crates.io-index.git", "registry+sparse+https://index.crates.io/",
+        "registry+https://GitHub.com/Rust-Lang/crates.io-index",
+    ],
+)  # fmt: skip
+def test_crates_io_is_crates_io_as_advisories_see_it_so_that_scanners_know_the_package(source: str) -> None:
+    assert origin_of(source) == ("crates.io", "", "")
+    assert is_crates_io(source)
+    assert text(source) == "pkg:cargo/csbench-a@1.0.0%2Bx"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "registry+https://github.com/rust-lang/crates.io-index/x", "registry+http://github.com/rust-lang/crates.io-index",
         "sparse+https://index.crates.io.acme.invalid/", "registry+https://github.com/rust-lang/crates.io-index#x", "x",
     ],
 )  # fmt: skip
