@@ -12,6 +12,7 @@ from sandbox.cargo.files import Unreadable, load_toml, stays_below
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.cargo.metadata import Facts, Package
 from sandbox.preflight.model import Subject
+from sandbox.preflight.packages.card import build_parts
 
 Role = Literal["build script", "macro"]
 _SECTIONS: dict[Role, str] = {"build script": "build-dependencies", "macro": "dependencies"}
@@ -63,14 +64,10 @@ def place_of(folder: Path, package: LockedPackage | Package) -> Place:
         return Place(package, folder, fault="it has no Cargo.toml")
     except Unreadable as error:
         return Place(package, folder, fault=f"its Cargo.toml can't be read: {error}")
-    roots = []
-    library = _table(table, "lib")
-    path = library.get("path")
-    source = folder / path if isinstance(path, str) else folder / "src/lib.rs"
-    for script in _scripts(folder, _table(table, "package")):
-        roots.append(Root("build script", script))
-    macro = library.get("proc-macro") is True or library.get("proc_macro") is True
-    if macro or library.get("crate-type") == ["proc-macro"]:
+    parts = build_parts(table, os.path.lexists(folder / "build.rs"))
+    source = folder / parts.library
+    roots = [Root("build script", folder / script) for script in parts.scripts]
+    if parts.macro:
         roots.append(Root("macro", source))
     sections = {_SECTIONS[root.role] for root in roots}
     uses = tuple(
@@ -80,16 +77,6 @@ def place_of(folder: Path, package: LockedPackage | Package) -> Place:
     )
     renamed = frozenset(name.replace("-", "_") for _, name, _, other in _dependencies(table) if other)
     return Place(package, folder, tuple(roots), source, renamed, uses)
-
-
-def _scripts(folder: Path, package: dict[str, Any]) -> Iterator[Path]:
-    said = package.get("build")
-    if isinstance(said, str):
-        yield folder / said
-    elif isinstance(said, list):
-        yield from (folder / one for one in said if isinstance(one, str))
-    elif said is not False and os.path.lexists(folder / "build.rs"):
-        yield folder / "build.rs"
 
 
 def _dependencies(table: dict[str, Any]) -> Iterator[tuple[str, str, str, bool]]:

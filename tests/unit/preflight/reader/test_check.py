@@ -85,6 +85,22 @@ def test_a_macro_is_read_from_its_root(home: Home) -> None:
     assert _codes(CODE.run(home.subject())) == [("CS0570", "high", "csbench-macro")]
 
 
+@pytest.mark.parametrize(
+    "said", ["proc-macro = true", "proc_macro = true", 'crate-type = ["proc-macro"]', 'crate_type = ["proc-macro"]']
+)
+def test_a_macro_is_one_in_every_spelling_that_cargo_takes(home: Home, said: str) -> None:
+    home.add("csbench-macro", {"src/lib.rs": ATTACK}, f"[lib]\n{said}\n")
+    assert _codes(CODE.run(home.subject())) == [("CS0570", "high", "csbench-macro")]
+
+
+@pytest.mark.parametrize("package", ["", '[package]\nname = "csbench-old"\nversion = "1.0.0"\nbuild = false\n'])
+def test_a_script_that_is_named_by_the_old_table_is_read(home: Home, package: str) -> None:
+    folder = home.add("csbench-old", {"tools/make.rs": ATTACK})
+    old = '[project]\nname = "csbench-old"\nversion = "1.0.0"\nbuild = "tools/make.rs"\n'
+    (folder / "Cargo.toml").write_text(package + old)
+    assert _codes(CODE.run(home.subject())) == [("CS0570", "high", "csbench-old")]
+
+
 def test_a_library_that_runs_nothing_at_build_time_is_not_judged(home: Home) -> None:
     home.add("csbench-library", {"src/lib.rs": ATTACK})
     assert CODE.run(home.subject()) == Answer("build-code", "done", unit="scripts and macros")
