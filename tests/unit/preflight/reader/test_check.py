@@ -16,6 +16,8 @@ from sandbox.judge.model import Finding
 from sandbox.preflight.model import Answer, Subject
 from sandbox.preflight.reader import CHECKS
 from sandbox.preflight.reader import unit as unit_module
+from sandbox.preflight.reader.facts import FileFacts
+from sandbox.preflight.reader.scan import scan
 
 PUBLIC = "registry+https://github.com/rust-lang/crates.io-index"
 CODE, PAYLOADS = CHECKS
@@ -142,6 +144,39 @@ def test_syntax_that_the_grammar_does_not_know_is_told_though_its_words_were_rea
 def test_a_manifest_that_cannot_be_read_is_not_clean(home: Home) -> None:
     home.add("csbench-broken", {"build.rs": ATTACK}, "= nonsense")
     assert _codes(CODE.run(home.subject())) == [("CS0573", "medium", "csbench-broken")]
+
+
+@pytest.mark.parametrize(
+    ("script", "manifest"),
+    [
+        ('include!("a\\0b"); fn main() {}', ""),
+        ('#[path = "a\\0b"] mod x; fn main() {}', ""),
+        ('const X: &[u8] = include_bytes!("a\\0b"); fn main() {}', ""),
+        ("fn main() {}", 'build = "a\\u0000b"\n'),
+    ],
+)
+def test_a_path_that_can_be_none_costs_no_other_package_its_finding(home: Home, script: str, manifest: str) -> None:
+    home.add("csbench-nul", {"build.rs": script}, manifest)
+    home.add("csbench-bad", {"build.rs": ATTACK})
+    assert ("CS0570", "high", "csbench-bad") in _codes(CODE.run(home.subject()))
+    assert "csbench-nul" in {one.package for one in CODE.run(home.subject()).findings}
+
+
+def test_a_package_that_the_reader_fails_at_is_not_done_and_the_others_are_judged(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.add("csbench-odd", {"build.rs": "fn main() {}"})
+    home.add("csbench-bad", {"build.rs": ATTACK})
+
+    def fail(data: bytes, not_quoting: frozenset[str]) -> FileFacts:
+        if b"Command" not in data:
+            raise ValueError("csbench")
+        return scan(data, not_quoting)
+
+    monkeypatch.setattr(unit_module, "scan", fail)
+    answer = CODE.run(home.subject())
+    assert _codes(answer) == [("CS0573", "medium", "csbench-odd"), ("CS0570", "high", "csbench-bad")]
+    assert (answer.state, answer.why) == ("not done", "not read: csbench-odd 1.0.0: its build script")
 
 
 def test_a_script_that_is_no_rust_is_not_clean(home: Home) -> None:
