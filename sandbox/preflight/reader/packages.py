@@ -13,6 +13,7 @@ from sandbox.cargo.lockfile import LockedPackage
 from sandbox.cargo.metadata import Facts, Package
 from sandbox.preflight.model import Subject
 from sandbox.preflight.packages.card import build_parts
+from sandbox.preflight.packages.places import Places as Shelves
 
 Role = Literal["build script", "macro"]
 _SECTIONS: dict[Role, str] = {"build script": "build-dependencies", "macro": "dependencies"}
@@ -143,23 +144,19 @@ def _macro_sources(package: Package, said: Place) -> list[Path]:
 def _by_home(subject: Subject) -> Places:
     places = Places()
     home = subject.cargo_home
-    shelves = sorted((home / "registry/src").glob("*")) if home else []
+    shelves = Shelves(home, subject.config) if home else None
     for package in subject.locked:
         if package.source is None:
             continue
-        name = f"{package.name}-{package.version}"
-        folders = [shelf / name for shelf in shelves] if _is_plain(name) else []
+        # Only where cargo unpacks that very source: the same name from elsewhere says nothing of this package.
+        folders = [Path(one.folder) for one in shelves.of(package)] if shelves else []
         found = [folder for folder in folders if folder.is_dir() and home and stays_below(folder, home)]
         if found:
-            places.found.extend(place_of(folder, package) for folder in found)
+            places.found.extend(place_of(folder, package) for folder in dict.fromkeys(found))
         else:
             places.missing.append(f"{package.name} {package.version}")
     places.found = link(places.found)
     return places
-
-
-def _is_plain(name: str) -> bool:
-    return "/" not in name and "\0" not in name and name not in (".", "..")
 
 
 def _table(table: dict[str, Any], key: str) -> dict[str, Any]:

@@ -33,7 +33,8 @@ class Home:
         self.packages: list[LockedPackage] = []
 
     def add(self, name: str, files: dict[str, str | bytes], manifest: str = "", source: str | None = PUBLIC) -> Path:
-        folder = self.top / "registry/src/index.crates.io-0" / f"{name}-1.0.0"
+        shelf = "index.crates.io-0" if source == PUBLIC else "registry.csbench.invalid-0"
+        folder = self.top / "registry/src" / shelf / f"{name}-1.0.0"
         folder.mkdir(parents=True)
         (folder / ".cargo-ok").write_text("{}")
         (folder / "Cargo.toml").write_text(f'[package]\nname = "{name}"\nversion = "1.0.0"\n{manifest}')
@@ -123,6 +124,23 @@ def test_a_package_without_sources_here_is_not_clean(home: Home) -> None:
     answer = CODE.run(home.subject(LockedPackage("csbench-gone", "2.0.0", PUBLIC)))
     assert (answer.state, answer.why) == ("not done", "no sources here of csbench-gone 2.0.0")
     assert PAYLOADS.run(home.subject(LockedPackage("../../x", "1.0.0", PUBLIC))).state == "not done"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "git+https://git.csbench.invalid/csbench-twin#" + "0" * 40,
+        "registry+https://registry.csbench.invalid/",
+        "sparse+https://registry.csbench.invalid/",
+    ],
+)
+def test_the_same_name_from_crates_io_does_not_stand_for_another_source(home: Home, source: str) -> None:
+    home.add("csbench-twin", {"build.rs": "fn main() {}"})
+    home.packages.clear()
+    for check in CHECKS:
+        answer = check.run(home.subject(LockedPackage("csbench-twin", "1.0.0", source)))
+        assert (answer.state, answer.why) == ("not done", "no sources here of csbench-twin 1.0.0")
+        assert answer.looked_at == 0
 
 
 def test_no_name_and_no_link_leads_out_of_the_cargo_home(home: Home, tmp_path: Path) -> None:
