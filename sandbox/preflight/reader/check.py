@@ -59,7 +59,7 @@ def list_payloads(subject: Subject) -> Answer:
     undone: list[str] = []
     looked_at = 0
     for place in places.found:
-        cargo = examine(str(place.folder), apart)
+        cargo = examine(str(place.folder), apart, whole=place.package.source is not None)
         looked_at += cargo.looked_at
         findings.extend(carried_finding(place, cargo))
         name = f"{place.package.name} {place.package.version}"

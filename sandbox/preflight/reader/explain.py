@@ -17,9 +17,10 @@ from sandbox.report.render import render_untrusted as safe
 _MOST = 40
 
 
-def explain_package(directory: Path | str) -> tuple[str, ...]:
-    """The ranked lines about one unpacked package: its build script, its macro, and what it carries. An empty package
-    gives one line that says so; nothing is run, and nothing raised for what the package may hold."""
+def explain_package(directory: Path | str, whole: bool = False) -> tuple[str, ...]:
+    """The ranked lines about one unpacked package: its build script, its macro, and what it carries, with what was not
+    read of it. `whole`: as in `examine`, it comes from a registry or git. An empty package gives one line that says so;
+    nothing is run, and nothing raised for what the package may hold."""
     folder = Path(directory)
     place = place_of(folder, LockedPackage(folder.name, ""))
     lines: list[str] = [f"not read: {safe(place.fault)}"] if place.fault else []
@@ -31,7 +32,7 @@ def explain_package(directory: Path | str) -> tuple[str, ...]:
         lines.extend(
             f"  not read: {safe(file)}: {safe(why)}" for file, why in (*unit.unread, *unit.doubts, *unit.undone)
         )
-    lines.extend(carried_lines(examine(str(folder)).files))
+    lines.extend(carried_lines(examine(str(folder), whole=whole).files))
     return tuple(lines) or ("nothing of it runs while it is built, and it carries sources only",)
 
 

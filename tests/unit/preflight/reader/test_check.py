@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -304,6 +305,20 @@ def test_executables_are_found_and_other_things_noted(home: Home) -> None:
         "csbench-bin 1.0.0: carries archive (an archive): x.zip",
     ]
     assert answer.looked_at == 5
+
+
+@pytest.mark.parametrize("folder", ["target", "node_modules", "sub"])
+def test_of_a_git_package_no_folder_is_left_out(home: Home, folder: str) -> None:
+    top = home.add("csbench-bin", {f"{folder}/tool": ELF, f"{folder}/Cargo.toml": "[package]\nname = 'x'\n"})
+    (top / ".cargo-ok").unlink()
+    facts, subject = _graph([(top, False, False)], {}), home.subject()
+
+    def answer(source: str | None) -> Answer:
+        packages = tuple(one._replace(source=source) for one in facts.packages)
+        return PAYLOADS.run(replace(subject, facts=facts._replace(packages=packages)))
+
+    assert _codes(answer("git+https://git.csbench.invalid/x#0")) == [("CS0572", "medium", "csbench-bin")]
+    assert answer(None).findings == (), "what somebody works in is not one package"
 
 
 @pytest.mark.parametrize(
