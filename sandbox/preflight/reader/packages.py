@@ -59,6 +59,8 @@ def locate(subject: Subject) -> Places:
 
 def place_of(folder: Path, package: LockedPackage | Package) -> Place:
     """What a package's own manifest says of its build-time code, by cargo's rules for where it is by default."""
+    if not stays_below(folder / "Cargo.toml", folder):
+        return Place(package, folder, fault="its Cargo.toml is a link that leads out of the package")
     try:
         table = load_toml(folder / "Cargo.toml")
     except FileNotFoundError:

@@ -165,6 +165,14 @@ def test_a_manifest_that_cannot_be_read_is_not_clean(home: Home) -> None:
     assert _codes(CODE.run(home.subject())) == [("CS0573", "medium", "csbench-broken")]
 
 
+def test_a_manifest_that_is_a_link_out_of_the_package_is_not_read(home: Home, tmp_path: Path) -> None:
+    folder = home.add("csbench-link", {"build.rs": ATTACK})
+    (folder / "Cargo.toml").rename(tmp_path / "elsewhere.toml")
+    (folder / "Cargo.toml").symlink_to(tmp_path / "elsewhere.toml")
+    (found,) = CODE.run(home.subject()).findings
+    assert (found.code, found.detail) == ("CS0573", "its Cargo.toml is a link that leads out of the package")
+
+
 @pytest.mark.parametrize(
     ("script", "manifest"),
     [
