@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from sandbox.preflight.reader.explain import explain_package, reason_lines
 from sandbox.preflight.reader.ranks import Judgement, judge
 from sandbox.preflight.reader.unit import read_unit
 
+CALIBRATE = Path(__file__).resolve().parents[4] / "scripts/calibrate-reader"
 SOURCES = Path(__file__).parent / "sources"
 CODES = {"attack-like combination": "CS0570", "reaches": "CS0571"}
 EVERY = sorted(SOURCES.glob("*/*.rs"))
@@ -87,3 +90,14 @@ def test_all_of_a_package_that_was_fetched_is_looked_at(tmp_path: Path) -> None:
     (tmp_path / "target/tool").write_bytes(b"\x7fELF\x02\x01\x01" + bytes(57))
     assert explain_package(tmp_path, whole=True)[0].startswith("carries executable (ELF): target/tool")
     assert not explain_package(tmp_path)[0].startswith("carries")
+
+
+@pytest.mark.parametrize(("files", "code"), [({}, 2), ({"build.rs": "fn main() {}"}, 0)])
+def test_a_calibration_that_read_nothing_is_no_success(tmp_path: Path, files: dict[str, str], code: int) -> None:
+    folder = tmp_path / "registry/src/index.crates.io-0/csbench-x-1.0.0"
+    folder.mkdir(parents=True)
+    for name, text in {"Cargo.toml": '[package]\nname = "csbench-x"\nversion = "1.0.0"\n', **files}.items():
+        (folder / name).write_text(text)
+    done = subprocess.run([sys.executable, CALIBRATE, tmp_path], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert ("nothing was read" in done.stderr) is (code == 2)
