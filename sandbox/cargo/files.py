@@ -77,9 +77,13 @@ def below(path: Path | str, top: Path | str) -> bool:
 def stays_below(path: Path | str, top: Path | str) -> bool:
     """True when `path`, with all symbolic links followed, is still `top` or below it.
 
-    A file that is shown to a build by its name alone must pass this: a link of the tree could lead to a secret.
+    A file that is shown to a build by its name alone must pass this: a link of the tree could lead to a secret. False
+    for what can be no path at all (a NUL in it): it is nowhere.
     """
-    return below(os.path.realpath(path), os.path.realpath(top))
+    try:
+        return below(os.path.realpath(path), os.path.realpath(top))
+    except ValueError:
+        return False
 
 
 def _reason(error: Exception) -> str:

@@ -177,7 +177,7 @@ def _code(one: Novelty, settings: Settings) -> None:
         return
     from sandbox.preflight.reader.explain import explain_package
 
-    for line in explain_package(package.directory):
+    for line in explain_package(package.directory, whole=package.source is not None):
         print(f"  {line}")
 
 

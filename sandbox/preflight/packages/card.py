@@ -37,6 +37,32 @@ class Card:
         return " and ".join(["a build script"] * bool(self.script) + ["a proc macro"] * self.proc_macro)
 
 
+@dataclass(frozen=True, slots=True)
+class BuildParts:
+    """What a manifest says of code that runs while others are built: paths within the package, as they are written.
+    `library` is the root of the library or macro."""
+
+    scripts: tuple[str, ...] = ()
+    macro: bool = False
+    library: str = "src/lib.rs"
+
+
+def build_parts(table: dict[str, Any], has_build_rs: bool) -> BuildParts:
+    """The parts that cargo would run, by a manifest's table; `has_build_rs` says whether the package has that file.
+
+    All that any cargo takes counts: `[project]` is the old name of `[package]`, and where there are both some versions
+    take the one and some the other; keys with two words have an old form with `_`. Source: cargo's
+    `src/util/toml/mod.rs` and `src/util/toml/targets.rs`.
+    """
+    said = [_table(table, key) for key in ("package", "project") if isinstance(table.get(key), dict)]
+    library = _table(table, "lib")
+    types = [one for key in ("crate-type", "crate_type") for one in _strings(library.get(key))]
+    macro = "proc-macro" in types or any(library.get(key) is True for key in ("proc-macro", "proc_macro"))
+    scripts = dict.fromkeys(one for part in said or [{}] for one in _scripts(part.get("build"), has_build_rs))
+    path = library.get("path")
+    return BuildParts(tuple(scripts), macro, path if isinstance(path, str) else "src/lib.rs")
+
+
 def card_of(contents: Contents) -> Card:
     """The card of a package. Raises Unreadable without a proper manifest."""
     manifest = contents.files.get("Cargo.toml")
@@ -46,10 +72,11 @@ def card_of(contents: Contents) -> Card:
         raise Unreadable(f"its Cargo.toml is larger than {MAX_MANIFEST} bytes")
     table = parse_toml(contents.text("Cargo.toml") or "")
     package = _table(table, "package") or _table(table, "project")
+    parts = build_parts(table, "build.rs" in contents.files)
     return Card(
-        script=_script(package.get("build"), contents),
-        proc_macro=any(_table(table, "lib").get(key) is True for key in ("proc-macro", "proc_macro"))
-        or "proc-macro" in _strings(_table(table, "lib").get("crate-type")),
+        # `multiple-build-scripts` of nightly cargo: the first stands for all.
+        script=parts.scripts[0].removeprefix("./") if parts.scripts else "",
+        proc_macro=parts.macro,
         links=_string(package.get("links")),
         repository=_string(package.get("repository")),
         homepage=_string(package.get("homepage")),
@@ -59,15 +86,12 @@ def card_of(contents: Contents) -> Card:
     )
 
 
-def _script(build: Any, contents: Contents) -> str:
-    if build is False:
-        return ""
+def _scripts(build: Any, has_build_rs: bool) -> tuple[str, ...]:
     if isinstance(build, str):
-        return build.removeprefix("./")
+        return (build,)
     if isinstance(build, list):
-        # `multiple-build-scripts` of nightly cargo: the first stands for all.
-        return next((one for one in build if isinstance(one, str)), "")
-    return "build.rs" if "build.rs" in contents.files else ""
+        return _strings(build)
+    return ("build.rs",) if build is not False and has_build_rs else ()
 
 
 def _needs(table: dict[str, Any]) -> set[str]:

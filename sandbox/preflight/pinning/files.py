@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,13 @@ class Entry:
         return self.table.get("workspace") is True
 
 
-@dataclass(frozen=True, slots=True)
+_Keys = tuple[str, ...]
+_Line = tuple[int, str]
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """A manifest's tables and lines."""
+    """A manifest's tables and lines. Where things stand is found out once, when it is first asked for."""
 
     path: Path
     data: dict[str, Any]
@@ -74,24 +79,29 @@ class Manifest:
     def line_of(self, entry: Entry, key: str = "version") -> tuple[int, str]:
         """Number and text of the line that says `key` of a dependency; else of the dependency itself; (0, "") for
         neither."""
-        best = (0, "")
-        at: tuple[str, ...] = ()
+        values, headers = self._marks
+        table = (*entry.section, entry.name)
+        wanted = ((entry.section, (entry.name,)), (entry.section, (entry.name, key)), (table, (key,)))
+        found = [values[one] for one in wanted if one in values]
+        return min(found) if found else headers.get(table, (0, ""))
+
+    @cached_property
+    def _marks(self) -> tuple[dict[tuple[_Keys, _Keys], _Line], dict[_Keys, _Line]]:
+        """The first line of each (table, first two keys), and the last of each table's header."""
+        values: dict[tuple[_Keys, _Keys], _Line] = {}
+        headers: dict[_Keys, _Line] = {}
+        at: _Keys = ()
         for number, line in enumerate(self.lines, 1):
             words = line.strip()
             if words.startswith("["):
                 at = _header(words)
-                if at == (*entry.section, entry.name):
-                    best = number, line
+                headers[at] = number, line
                 continue
             name, equals, _ = words.partition("=")
-            keys = tuple(part.strip().strip("\"'") for part in name.split("."))
-            if not equals:
-                continue
-            if at == entry.section and keys[0] == entry.name and (len(keys) == 1 or keys[1] == key):
-                return number, line
-            if at == (*entry.section, entry.name) and keys == (key,):
-                return number, line
-        return best
+            if equals:
+                keys = tuple(part.strip().strip("\"'") for part in name.split(".", 2)[:2])
+                values.setdefault((at, keys), (number, line))
+        return values, headers
 
 
 class Files:

@@ -20,6 +20,7 @@ _COMPILED = ("executable", "library")
 _NOT_STARTED = ("WebAssembly", "a Java class")
 _IMPORT_LIBRARIES = re.compile(r"windows_\w+_(?:msvc|gnu|gnullvm)\Z|winapi-\w+-pc-windows-gnu\Z")
 _NAMED = 12
+_LONG = 300
 
 
 def read_code(subject: Subject) -> Answer:
@@ -34,10 +35,17 @@ def read_code(subject: Subject) -> Answer:
             findings.append(finding("CS0573", place.package, place.fault))
         for root in place.roots:
             count += 1
-            unit, judged = helpers.judged(at, root)
+            name = f"{place.package.name} {place.package.version}"
+            try:
+                unit, judged = helpers.judged(at, root)
+            except Exception as error:  # one hostile package may not take the findings of all others along
+                why = f"its {root.role} can't be read: {type(error).__name__}: {error}"[:_LONG]
+                findings.append(finding("CS0573", place.package, why))
+                undone.append(f"{name}: its {root.role}")
+                continue
             findings.extend(judged_finding(place, root, judged))
             findings.extend(unread_finding(place, root, unit))
-            undone.extend(f"{place.package.name} {place.package.version}: {file}" for file, _ in unit.undone)
+            undone.extend(f"{name}: {file}" for file, _ in unit.undone)
     why = _why(places.missing, undone)
     return Answer("build-code", "not done" if why else "done", tuple(findings), why, (), count, "scripts and macros")
 
@@ -51,7 +59,7 @@ def list_payloads(subject: Subject) -> Answer:
     undone: list[str] = []
     looked_at = 0
     for place in places.found:
-        cargo = examine(str(place.folder), apart)
+        cargo = examine(str(place.folder), apart, whole=place.package.source is not None)
         looked_at += cargo.looked_at
         findings.extend(carried_finding(place, cargo))
         name = f"{place.package.name} {place.package.version}"

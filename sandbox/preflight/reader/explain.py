@@ -6,32 +6,43 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sandbox.cargo.lockfile import LockedPackage
+from sandbox.preflight.reader.cache import Cache
 from sandbox.preflight.reader.facts import Sighting
+from sandbox.preflight.reader.helpers import Helpers
 from sandbox.preflight.reader.kinds import KINDS
 from sandbox.preflight.reader.packages import Place, place_of
 from sandbox.preflight.reader.payload import Carried, examine
-from sandbox.preflight.reader.ranks import Judgement, judge
-from sandbox.preflight.reader.unit import Unit, read_unit
+from sandbox.preflight.reader.ranks import Judgement
+from sandbox.preflight.reader.unit import Unit
 from sandbox.report.render import render_untrusted as safe
 
 _MOST = 40
 
 
-def explain_package(directory: Path | str) -> tuple[str, ...]:
-    """The ranked lines about one unpacked package: its build script, its macro, and what it carries. An empty package
-    gives one line that says so; nothing is run, and nothing raised for what the package may hold."""
+def explain_package(directory: Path | str, whole: bool = False) -> tuple[str, ...]:
+    """The ranked lines about one unpacked package: its build script, its macro, and what it carries, with what was not
+    read of it. `whole`: as in `examine`, it comes from a registry or git. Libraries that its code may call are named,
+    not followed: where they are is the graph's to say. An empty package gives one line that says so; nothing is run,
+    and nothing raised for what the package may hold."""
     folder = Path(directory)
     place = place_of(folder, LockedPackage(folder.name, ""))
     lines: list[str] = [f"not read: {safe(place.fault)}"] if place.fault else []
+    helpers = Helpers([place], Cache(None))
     for root in place.roots:
-        unit = read_unit(folder, root.source, place.renamed)
-        judged = judge(unit.sightings)
+        unit, judged = helpers.judged(0, root)
         lines.append(f"{root.role}: {judged.rank} ({len(unit.files)} file{'s' * (len(unit.files) != 1)} read)")
         lines.extend(f"  {line}" for line in reason_lines(judged))
         lines.extend(
             f"  not read: {safe(file)}: {safe(why)}" for file, why in (*unit.unread, *unit.doubts, *unit.undone)
         )
-    lines.extend(carried_lines(examine(str(folder)).files))
+    called = tuple(dict.fromkeys(name for _, name in place.uses))
+    if called:
+        names = ", ".join(safe(name, 60) for name in called[:_MOST]) + ", and more" * (len(called) > _MOST)
+        lines.append(f"not followed: what it calls in {names} (cargo-sandbox audit does)")
+    carried = examine(str(folder), whole=whole)
+    lines.extend(f"not looked at: {safe(what, 300)}" for what in carried.undone[:_MOST])
+    lines.extend(["not looked at: and more"] * (len(carried.undone) > _MOST))
+    lines.extend(carried_lines(carried.files))
     return tuple(lines) or ("nothing of it runs while it is built, and it carries sources only",)
 
 

@@ -12,6 +12,8 @@ from sandbox.cargo.files import Unreadable, load_toml, stays_below
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.cargo.metadata import Facts, Package
 from sandbox.preflight.model import Subject
+from sandbox.preflight.packages.card import build_parts
+from sandbox.preflight.packages.places import Places as Shelves
 
 Role = Literal["build script", "macro"]
 _SECTIONS: dict[Role, str] = {"build script": "build-dependencies", "macro": "dependencies"}
@@ -57,20 +59,18 @@ def locate(subject: Subject) -> Places:
 
 def place_of(folder: Path, package: LockedPackage | Package) -> Place:
     """What a package's own manifest says of its build-time code, by cargo's rules for where it is by default."""
+    if not stays_below(folder / "Cargo.toml", folder):
+        return Place(package, folder, fault="its Cargo.toml is a link that leads out of the package")
     try:
         table = load_toml(folder / "Cargo.toml")
     except FileNotFoundError:
         return Place(package, folder, fault="it has no Cargo.toml")
     except Unreadable as error:
         return Place(package, folder, fault=f"its Cargo.toml can't be read: {error}")
-    roots = []
-    library = _table(table, "lib")
-    path = library.get("path")
-    source = folder / path if isinstance(path, str) else folder / "src/lib.rs"
-    for script in _scripts(folder, _table(table, "package")):
-        roots.append(Root("build script", script))
-    macro = library.get("proc-macro") is True or library.get("proc_macro") is True
-    if macro or library.get("crate-type") == ["proc-macro"]:
+    parts = build_parts(table, os.path.lexists(folder / "build.rs"))
+    source = folder / parts.library
+    roots = [Root("build script", folder / script) for script in parts.scripts]
+    if parts.macro:
         roots.append(Root("macro", source))
     sections = {_SECTIONS[root.role] for root in roots}
     uses = tuple(
@@ -80,16 +80,6 @@ def place_of(folder: Path, package: LockedPackage | Package) -> Place:
     )
     renamed = frozenset(name.replace("-", "_") for _, name, _, other in _dependencies(table) if other)
     return Place(package, folder, tuple(roots), source, renamed, uses)
-
-
-def _scripts(folder: Path, package: dict[str, Any]) -> Iterator[Path]:
-    said = package.get("build")
-    if isinstance(said, str):
-        yield folder / said
-    elif isinstance(said, list):
-        yield from (folder / one for one in said if isinstance(one, str))
-    elif said is not False and os.path.lexists(folder / "build.rs"):
-        yield folder / "build.rs"
 
 
 def _dependencies(table: dict[str, Any]) -> Iterator[tuple[str, str, str, bool]]:
@@ -156,23 +146,19 @@ def _macro_sources(package: Package, said: Place) -> list[Path]:
 def _by_home(subject: Subject) -> Places:
     places = Places()
     home = subject.cargo_home
-    shelves = sorted((home / "registry/src").glob("*")) if home else []
+    shelves = Shelves(home, subject.config) if home else None
     for package in subject.locked:
         if package.source is None:
             continue
-        name = f"{package.name}-{package.version}"
-        folders = [shelf / name for shelf in shelves] if _is_plain(name) else []
+        # Only where cargo unpacks that very source: the same name from elsewhere says nothing of this package.
+        folders = [Path(one.folder) for one in shelves.of(package)] if shelves else []
         found = [folder for folder in folders if folder.is_dir() and home and stays_below(folder, home)]
         if found:
-            places.found.extend(place_of(folder, package) for folder in found)
+            places.found.extend(place_of(folder, package) for folder in dict.fromkeys(found))
         else:
             places.missing.append(f"{package.name} {package.version}")
     places.found = link(places.found)
     return places
-
-
-def _is_plain(name: str) -> bool:
-    return "/" not in name and "\0" not in name and name not in (".", "..")
 
 
 def _table(table: dict[str, Any], key: str) -> dict[str, Any]:

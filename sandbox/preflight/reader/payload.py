@@ -94,13 +94,13 @@ def form_of(head: bytes, size: int, mode: int = 0) -> tuple[Form, str]:
     return "binary", "data or media"
 
 
-def examine(top: str, apart: frozenset[str] = frozenset()) -> Cargo:
+def examine(top: str, apart: frozenset[str] = frozenset(), whole: bool = False) -> Cargo:
     """All files below a package's folder that are no text. Links are not followed. In a tree that somebody works in,
     packages inside the package (they speak for themselves), `target`, `.git`, `node_modules` and the folders in `apart`
-    are left out; of an unpacked package nothing is. Raises nothing: what can't be read is in
-    `undone`."""
+    are left out. Of an unpacked package nothing is: `whole` says that it is one (of git it does not show), and what
+    cargo writes into those of registries says so too. Raises nothing: what can't be read is in `undone`."""
     cargo = Cargo()
-    for entry, path in _files(top, apart, cargo):
+    for entry, path in _files(top, apart, whole or _is_unpacked(top), cargo):
         cargo.looked_at += 1
         try:
             found = _look(entry.path, path)
@@ -113,8 +113,8 @@ def examine(top: str, apart: frozenset[str] = frozenset()) -> Cargo:
     return cargo
 
 
-def _files(top: str, apart: frozenset[str], cargo: Cargo) -> Iterator[tuple[os.DirEntry[str], str]]:
-    waiting, count, whole = [top], 0, _is_unpacked(top)
+def _files(top: str, apart: frozenset[str], whole: bool, cargo: Cargo) -> Iterator[tuple[os.DirEntry[str], str]]:
+    waiting, count = [top], 0
     while waiting:
         folder = waiting.pop()
         try:

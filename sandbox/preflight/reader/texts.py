@@ -6,6 +6,7 @@ import base64
 import binascii
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 
 MAX_TEXT = 1 << 20
@@ -33,19 +34,43 @@ _PERSIST = (
     r"CurrentVersion[/\\]+Run|"
     r"\.github[/\\]workflows|\.vscode[/\\](?:tasks|settings)\.json|registry[/\\]src[/\\]"
 )
-_SHELL_PIPE = (
-    r"(?:curl|wget|fetch|iwr|Invoke-WebRequest|DownloadString|base64\s+(?:-d|-D|--decode)|xxd\s+-r)\b[^\n]{0,400}?"
-    r"(?:\|\s*(?:sudo\s+)?(?:ba|da|z|k)?sh\b|\|\s*(?:python|perl|ruby|node|iex)|\|\s*sudo\b|IEX\b|Invoke-Expression|"
-    r"(?:&&|;)\s*(?:ba|da|z)?sh\s|chmod\s+(?:a?\+x|[0-7]*[1357][0-7]*)\b)|/dev/tcp/|\bIEX\s*\(|"
-    r"-[eE]nc(?:odedCommand)?\s+\w|"
+_BRINGS = r"(?:curl|wget|fetch|iwr|Invoke-WebRequest|DownloadString|base64\s+(?:-d|-D|--decode)|xxd\s+-r)\b"
+_RUNS = (
+    r"\|\s*(?:sudo\s+)?(?:ba|da|z|k)?sh\b|\|\s*(?:python|perl|ruby|node|iex)|\|\s*sudo\b|IEX\b|Invoke-Expression|"
+    r"(?:&&|;)\s*(?:ba|da|z)?sh\s|chmod\s+(?:a?\+x|(?=[0-7]*[1357])[0-7]+)\b"
+)
+_SHELL = (
+    r"/dev/tcp/|\bIEX\s*\(|-[eE]nc(?:odedCommand)?\s+\w|"
     r"\bnc\s+(?:-\w{1,9}\s+){0,9}-e\b|eval\s+[\"']?\$\((?:curl|wget)|(?:ba|z|da)?sh\s+<\(\s*(?:curl|wget)|"
     r"\$\((?:curl|wget)\b[^)]{0,400}\)\s*\|"
 )
-TEXTS: tuple[tuple[str, re.Pattern[str]], ...] = (
+
+
+class _ShellPipe:
+    """A shell line that runs what it brings. Each half is looked for by itself, so that the time goes with the length
+    of the text: one pattern for both would try all of the second half again after each of the first."""
+
+    _NEAR = 400
+    _brings, _runs, _alone = re.compile(_BRINGS), re.compile(f"(?={_RUNS})"), re.compile(_SHELL)
+
+    def search(self, text: str) -> bool:
+        """Whether there is one: the second half at most `_NEAR` characters behind the first, in the same line."""
+        if self._alone.search(text):
+            return True
+        runs = [match.start() for match in self._runs.finditer(text)]
+        for match in self._brings.finditer(text) if runs else ():
+            end = match.end()
+            at = bisect_left(runs, end)
+            if at < len(runs) and runs[at] - end <= self._NEAR and "\n" not in text[end : runs[at]]:
+                return True
+        return False
+
+
+TEXTS: tuple[tuple[str, re.Pattern[str] | _ShellPipe], ...] = (
     ("credential-path", re.compile(_CREDENTIALS)),
     ("dotenv", re.compile(r"(?:^|[/\\])\.env(?:\.local|\.production)?$")),
     ("persist-path", re.compile(_PERSIST)),
-    ("shell-pipe", re.compile(_SHELL_PIPE)),
+    ("shell-pipe", _ShellPipe()),
     ("metadata-address", re.compile(r"169\.254\.169\.254|metadata\.google\.internal|169\.254\.170\.2|fd00:ec2::254")),
     (
         "drop-site",

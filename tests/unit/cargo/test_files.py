@@ -79,3 +79,8 @@ def test_homes_follow_the_variables_then_the_user() -> None:
     assert cargo_home(env | {"CARGO_HOME": ""}, Path("/w")) == Path("/h/.cargo")
     assert user_home({}).is_absolute()
     assert os.path.isdir(user_home({}))
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\udcff\0", "\0"])
+def test_what_can_be_no_path_stays_below_nothing(tmp_path: Path, name: str) -> None:
+    assert not stays_below(tmp_path / name, tmp_path)

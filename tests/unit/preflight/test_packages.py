@@ -142,6 +142,9 @@ def test_names_that_lead_elsewhere_find_nothing(tmp_path: Path) -> None:
         ("[package]\nname='a'\n[lib]\nproc-macro=true", {}, "a proc macro"),
         ("[package]\nname='a'\n[lib]\nproc_macro=true", {"build.rs": ""}, "a build script and a proc macro"),
         ("[package]\nname='a'\n[lib]\ncrate-type=['proc-macro']", {}, "a proc macro"),
+        ("[package]\nname='a'\n[lib]\ncrate_type=['proc-macro']", {}, "a proc macro"),
+        ("[project]\nname='a'\nbuild='b/x.rs'", {"b/x.rs": ""}, "a build script"),
+        ("[package]\nname='a'\nbuild=false\n[project]\nname='a'\nbuild='x.rs'", {"x.rs": ""}, "a build script"),
         ("package=3\nlib='x'", {}, ""),
     ],
 )

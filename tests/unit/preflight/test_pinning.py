@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from sandbox.judge.model import Finding
 from sandbox.preflight.model import Answer
-from sandbox.preflight.pinning import CHECKS, MAX_FINDINGS
+from sandbox.preflight.pinning import CHECKS, MAX_FINDINGS, files
 from sandbox.preflight.pinning.ci import _commands
+from sandbox.preflight.pinning.files import _header
 from sandbox.preflight.pinning.requirements import is_loose
 from tests.unit.preflight.trees import LOCK, MANIFEST, good, locked, subject, write
 
@@ -266,3 +267,20 @@ _TEXT = st.text(st.sampled_from("[]{}='\"\\.*>-#\n abwcdeoginrusty:&|"), max_siz
 def test_no_file_makes_it_fail(tmp_path: Path, manifest: str, toolchain: str, ci: str) -> None:
     good(tmp_path, {"Cargo.toml": MANIFEST + manifest, "rust-toolchain.toml": toolchain, ".gitlab-ci.yml": ci})
     assert _answer(tmp_path).state in ("done", "not done")
+
+
+def test_the_lines_of_a_manifest_are_gone_through_once_for_all_that_is_loose_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def header(words: str) -> tuple[str, ...]:
+        read.append(words)
+        return _header(words)
+
+    monkeypatch.setattr(files, "_header", header)
+    tables = "".join(f'[dependencies.csbench-{at}]\nversion = "*"\n' for at in range(50))
+    answer = _answer(good(tmp_path, {"Cargo.toml": MANIFEST + tables}))
+    loose = [one.subject for one in answer.findings if one.subject.startswith(f"{tmp_path}/Cargo.toml:")]
+    assert len(loose) > 1 and loose[0].endswith("Cargo.toml:6")
+    assert len(read) == 51

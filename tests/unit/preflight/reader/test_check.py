@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from sandbox.judge.model import Finding
 from sandbox.preflight.model import Answer, Subject
 from sandbox.preflight.reader import CHECKS
 from sandbox.preflight.reader import unit as unit_module
+from sandbox.preflight.reader.facts import FileFacts
+from sandbox.preflight.reader.scan import scan
 
 PUBLIC = "registry+https://github.com/rust-lang/crates.io-index"
 CODE, PAYLOADS = CHECKS
@@ -31,7 +34,8 @@ class Home:
         self.packages: list[LockedPackage] = []
 
     def add(self, name: str, files: dict[str, str | bytes], manifest: str = "", source: str | None = PUBLIC) -> Path:
-        folder = self.top / "registry/src/index.crates.io-0" / f"{name}-1.0.0"
+        shelf = "index.crates.io-0" if source == PUBLIC else "registry.csbench.invalid-0"
+        folder = self.top / "registry/src" / shelf / f"{name}-1.0.0"
         folder.mkdir(parents=True)
         (folder / ".cargo-ok").write_text("{}")
         (folder / "Cargo.toml").write_text(f'[package]\nname = "{name}"\nversion = "1.0.0"\n{manifest}')
@@ -85,6 +89,22 @@ def test_a_macro_is_read_from_its_root(home: Home) -> None:
     assert _codes(CODE.run(home.subject())) == [("CS0570", "high", "csbench-macro")]
 
 
+@pytest.mark.parametrize(
+    "said", ["proc-macro = true", "proc_macro = true", 'crate-type = ["proc-macro"]', 'crate_type = ["proc-macro"]']
+)
+def test_a_macro_is_one_in_every_spelling_that_cargo_takes(home: Home, said: str) -> None:
+    home.add("csbench-macro", {"src/lib.rs": ATTACK}, f"[lib]\n{said}\n")
+    assert _codes(CODE.run(home.subject())) == [("CS0570", "high", "csbench-macro")]
+
+
+@pytest.mark.parametrize("package", ["", '[package]\nname = "csbench-old"\nversion = "1.0.0"\nbuild = false\n'])
+def test_a_script_that_is_named_by_the_old_table_is_read(home: Home, package: str) -> None:
+    folder = home.add("csbench-old", {"tools/make.rs": ATTACK})
+    old = '[project]\nname = "csbench-old"\nversion = "1.0.0"\nbuild = "tools/make.rs"\n'
+    (folder / "Cargo.toml").write_text(package + old)
+    assert _codes(CODE.run(home.subject())) == [("CS0570", "high", "csbench-old")]
+
+
 def test_a_library_that_runs_nothing_at_build_time_is_not_judged(home: Home) -> None:
     home.add("csbench-library", {"src/lib.rs": ATTACK})
     assert CODE.run(home.subject()) == Answer("build-code", "done", unit="scripts and macros")
@@ -107,6 +127,23 @@ def test_a_package_without_sources_here_is_not_clean(home: Home) -> None:
     assert PAYLOADS.run(home.subject(LockedPackage("../../x", "1.0.0", PUBLIC))).state == "not done"
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "git+https://git.csbench.invalid/csbench-twin#" + "0" * 40,
+        "registry+https://registry.csbench.invalid/",
+        "sparse+https://registry.csbench.invalid/",
+    ],
+)
+def test_the_same_name_from_crates_io_does_not_stand_for_another_source(home: Home, source: str) -> None:
+    home.add("csbench-twin", {"build.rs": "fn main() {}"})
+    home.packages.clear()
+    for check in CHECKS:
+        answer = check.run(home.subject(LockedPackage("csbench-twin", "1.0.0", source)))
+        assert (answer.state, answer.why) == ("not done", "no sources here of csbench-twin 1.0.0")
+        assert answer.looked_at == 0
+
+
 def test_no_name_and_no_link_leads_out_of_the_cargo_home(home: Home, tmp_path: Path) -> None:
     bad = home.add("csbench-bad", {"build.rs": ATTACK})
     bad.rename(tmp_path / "elsewhere")
@@ -126,6 +163,47 @@ def test_syntax_that_the_grammar_does_not_know_is_told_though_its_words_were_rea
 def test_a_manifest_that_cannot_be_read_is_not_clean(home: Home) -> None:
     home.add("csbench-broken", {"build.rs": ATTACK}, "= nonsense")
     assert _codes(CODE.run(home.subject())) == [("CS0573", "medium", "csbench-broken")]
+
+
+def test_a_manifest_that_is_a_link_out_of_the_package_is_not_read(home: Home, tmp_path: Path) -> None:
+    folder = home.add("csbench-link", {"build.rs": ATTACK})
+    (folder / "Cargo.toml").rename(tmp_path / "elsewhere.toml")
+    (folder / "Cargo.toml").symlink_to(tmp_path / "elsewhere.toml")
+    (found,) = CODE.run(home.subject()).findings
+    assert (found.code, found.detail) == ("CS0573", "its Cargo.toml is a link that leads out of the package")
+
+
+@pytest.mark.parametrize(
+    ("script", "manifest"),
+    [
+        ('include!("a\\0b"); fn main() {}', ""),
+        ('#[path = "a\\0b"] mod x; fn main() {}', ""),
+        ('const X: &[u8] = include_bytes!("a\\0b"); fn main() {}', ""),
+        ("fn main() {}", 'build = "a\\u0000b"\n'),
+    ],
+)
+def test_a_path_that_can_be_none_costs_no_other_package_its_finding(home: Home, script: str, manifest: str) -> None:
+    home.add("csbench-nul", {"build.rs": script}, manifest)
+    home.add("csbench-bad", {"build.rs": ATTACK})
+    assert ("CS0570", "high", "csbench-bad") in _codes(CODE.run(home.subject()))
+    assert "csbench-nul" in {one.package for one in CODE.run(home.subject()).findings}
+
+
+def test_a_package_that_the_reader_fails_at_is_not_done_and_the_others_are_judged(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.add("csbench-odd", {"build.rs": "fn main() {}"})
+    home.add("csbench-bad", {"build.rs": ATTACK})
+
+    def fail(data: bytes, not_quoting: frozenset[str]) -> FileFacts:
+        if b"Command" not in data:
+            raise ValueError("csbench")
+        return scan(data, not_quoting)
+
+    monkeypatch.setattr(unit_module, "scan", fail)
+    answer = CODE.run(home.subject())
+    assert _codes(answer) == [("CS0573", "medium", "csbench-odd"), ("CS0570", "high", "csbench-bad")]
+    assert (answer.state, answer.why) == ("not done", "not read: csbench-odd 1.0.0: its build script")
 
 
 def test_a_script_that_is_no_rust_is_not_clean(home: Home) -> None:
@@ -235,6 +313,20 @@ def test_executables_are_found_and_other_things_noted(home: Home) -> None:
         "csbench-bin 1.0.0: carries archive (an archive): x.zip",
     ]
     assert answer.looked_at == 5
+
+
+@pytest.mark.parametrize("folder", ["target", "node_modules", "sub"])
+def test_of_a_git_package_no_folder_is_left_out(home: Home, folder: str) -> None:
+    top = home.add("csbench-bin", {f"{folder}/tool": ELF, f"{folder}/Cargo.toml": "[package]\nname = 'x'\n"})
+    (top / ".cargo-ok").unlink()
+    facts, subject = _graph([(top, False, False)], {}), home.subject()
+
+    def answer(source: str | None) -> Answer:
+        packages = tuple(one._replace(source=source) for one in facts.packages)
+        return PAYLOADS.run(replace(subject, facts=facts._replace(packages=packages)))
+
+    assert _codes(answer("git+https://git.csbench.invalid/x#0")) == [("CS0572", "medium", "csbench-bin")]
+    assert answer(None).findings == (), "what somebody works in is not one package"
 
 
 @pytest.mark.parametrize(

@@ -237,3 +237,31 @@ def test_all_kinds_that_tables_and_rules_name_exist() -> None:
     assert said <= KINDS.keys()
     assert {kind for rule in RULES for group in rule.needs for kind in group} <= KINDS.keys()
     assert len({rule.name for rule in RULES}) == len(RULES)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("curl x | sh", True),
+        ("curl x |" + " " * 5000 + "sh", True),
+        ("curl x |\n sh", True),
+        ("curl x; chmod 0755 y", True),
+        ("curl x; chmod 0644 y", False),
+        ("curl x; chmod 7558 y", False),
+        ("wget" + "x" * 399 + "| sh", False),
+        ("wget " + "x" * 399 + "| sh", True),
+        ("wget " + "x" * 400 + "| sh", False),
+        ("| sh wget x; bash ", True),
+        ("wget x\ny | sh", False),
+        ("sh | curl", False),
+    ],
+)
+def test_a_shell_line_runs_what_it_brings_when_both_halves_are_near(text: str, is_one: bool) -> None:
+    assert ("shell-pipe" in kinds_of(text)) is is_one
+
+
+@pytest.mark.parametrize("text", [("wget|" * 80 + " " * 15_900) * 60, "curl chmod " + "1" * 65_000 + "x"])
+def test_no_text_costs_more_than_its_length(text: str) -> None:
+    start = time.process_time()
+    assert "shell-pipe" not in kinds_of(text)
+    assert time.process_time() - start < 2.5, "seconds of CPU; it was more with one pattern for both halves"

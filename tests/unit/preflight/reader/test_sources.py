@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from sandbox.preflight.reader import payload
 from sandbox.preflight.reader.explain import explain_package, reason_lines
 from sandbox.preflight.reader.ranks import Judgement, judge
 from sandbox.preflight.reader.unit import read_unit
 
+CALIBRATE = Path(__file__).resolve().parents[4] / "scripts/calibrate-reader"
 SOURCES = Path(__file__).parent / "sources"
 CODES = {"attack-like combination": "CS0570", "reaches": "CS0571"}
 EVERY = sorted(SOURCES.glob("*/*.rs"))
@@ -61,3 +65,39 @@ def test_a_package_is_explained_for_people_with_the_gravest_first(tmp_path: Path
 def test_a_package_without_build_time_code_says_so(tmp_path: Path) -> None:
     (tmp_path / "Cargo.toml").write_text('[package]\nname = "csbench-x"\nversion = "1.0.0"\n')
     assert explain_package(tmp_path) == ("nothing of it runs while it is built, and it carries sources only",)
+
+
+def test_libraries_that_are_not_followed_are_named(tmp_path: Path) -> None:
+    manifest = '[package]\nname = "csbench-x"\nversion = "1.0.0"\n[build-dependencies]\n"csbench-\\u001bhelper" = "1"\n'
+    (tmp_path / "Cargo.toml").write_text(manifest + '[dependencies]\ncsbench-other = "1"\n')
+    (tmp_path / "build.rs").write_text("fn main() { csbench_helper::deliver(); }")
+    *_, last = explain_package(tmp_path)
+    assert last.startswith("not followed: what it calls in csbench-") and "audit does" in last
+    assert "\x1b" not in last and "csbench-other" not in last, "a script does not see those"
+
+
+def test_what_was_not_looked_at_is_said_to_people_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(payload, "MAX_FILES", 2)
+    (tmp_path / "Cargo.toml").write_text('[package]\nname = "csbench-x"\nversion = "1.0.0"\n')
+    for name in ("a", "b"):
+        (tmp_path / name).write_text("")
+    assert explain_package(tmp_path) == ("not looked at: more than 2 files",)
+
+
+def test_all_of_a_package_that_was_fetched_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "Cargo.toml").write_text('[package]\nname = "csbench-x"\nversion = "1.0.0"\n')
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target/tool").write_bytes(b"\x7fELF\x02\x01\x01" + bytes(57))
+    assert explain_package(tmp_path, whole=True)[0].startswith("carries executable (ELF): target/tool")
+    assert not explain_package(tmp_path)[0].startswith("carries")
+
+
+@pytest.mark.parametrize(("files", "code"), [({}, 2), ({"build.rs": "fn main() {}"}, 0)])
+def test_a_calibration_that_read_nothing_is_no_success(tmp_path: Path, files: dict[str, str], code: int) -> None:
+    folder = tmp_path / "registry/src/index.crates.io-0/csbench-x-1.0.0"
+    folder.mkdir(parents=True)
+    for name, text in {"Cargo.toml": '[package]\nname = "csbench-x"\nversion = "1.0.0"\n', **files}.items():
+        (folder / name).write_text(text)
+    done = subprocess.run([sys.executable, CALIBRATE, tmp_path], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert ("nothing was read" in done.stderr) is (code == 2)
