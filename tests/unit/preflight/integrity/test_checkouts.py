@@ -134,9 +134,9 @@ def test_a_commit_that_is_no_sha_1_is_not_done(tmp_path: Path) -> None:
     assert checkouts.run(dataclasses.replace(made, locked=(locked("serde"),))).state == "done"
 
 
-def test_what_is_not_checked_out_is_only_counted(pristine: Repository) -> None:
+def test_what_is_not_checked_out_is_not_done(pristine: Repository) -> None:
     answer = pristine.run("0" * 40)
-    assert answer.state == "done" and answer.notes == ("1 commits of the lock file are not checked out",)
+    assert answer.state == "not done" and answer.why == "1 commits of the lock file are not checked out"
 
 
 def test_submodules_are_named_as_not_done(tmp_path: Path) -> None:
