@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from sandbox.baseline.store import Stores
 from sandbox.cargo import lockfile
@@ -11,9 +12,9 @@ from sandbox.cargo.lockfile import LockedPackage
 from sandbox.errors import WorkspaceError
 from sandbox.judge.model import SEVERITIES
 from sandbox.preflight.changes import blobs
-from sandbox.preflight.changes.content import FEW_LINES, Sides, read
+from sandbox.preflight.changes.content import FEW_LINES, read
 from sandbox.preflight.changes.lines import changed_code, diff
-from sandbox.preflight.changes.pairs import Changes, Update, compare, dependents, new_needs, plain
+from sandbox.preflight.changes.pairs import Changes, Update, compare, new_needs, plain, users
 from sandbox.preflight.diff.behaviour import differences
 from sandbox.preflight.diff.model import GROUPS, UNKNOWN, Change, Danger, LockDiff, severity_of
 from sandbox.preflight.names.known import known
@@ -46,6 +47,18 @@ def of(
     return _Maker(compare(before, after), before, after, packages, stores or Stores()).make(names)
 
 
+class _Compared(NamedTuple):
+    """What is kept of an update: never the files, which are large. `old` and `new` are None, and the rest is empty,
+    where the files could not be read; `lines` and `said` need both."""
+
+    update: Update
+    old: Card | None = None
+    new: Card | None = None
+    lines: int | None = None
+    script: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+
+
 class _Maker:
     def __init__(
         self, changes: Changes, before: tuple[LockedPackage, ...], after: tuple[LockedPackage, ...],
@@ -53,19 +66,18 @@ class _Maker:
     ) -> None:  # fmt: skip
         self._changes, self._stores = changes, stores
         self._had = {one.name for one in before}
-        self._users = dependents(after)
+        self._users = users(after)
         self._packages = packages
         self._left = MAX_READ
         self._unread: list[str] = []
-        self._new = {f"{one.name} {one.version}": one for one in changes.added}
-        self._sides = {f"{one.new.name} {one.new.version}": self._read_both(one) for one in changes.updated}
-        self._lines = {who: _lines(sides) for who, sides in self._sides.items()}
+        self._new = frozenset(changes.added)
+        self._compared = {one.new: self._compare(one) for one in changes.updated}
 
     def make(self, names: tuple[str, str]) -> LockDiff:
         changes = self._changes
         made = [self._added(one) for one in changes.added]
         made += [self._swapped(one) for one in changes.swapped]
-        made += [self._updated(who, sides) for who, sides in self._sides.items()]
+        made += [self._updated(one) for one in self._compared.values()]
         made += [
             Change("removed", one.name, one.version, "", severity_of("removed"), source=one.source or "")
             for one in changes.removed
@@ -79,7 +91,7 @@ class _Maker:
         return LockDiff(*names, tuple(made), notes)
 
     def _added(self, package: LockedPackage) -> Change:
-        by = self._users.get(package.name, ())[:MAX_BY]
+        by = self._by(package.name)
         if package.source is None:
             here = ("it lies in the workspace",)
             return Change("new", package.name, "", package.version, severity_of("new"), by=by, why=here)
@@ -106,22 +118,22 @@ class _Maker:
     def _bringers(self, package: LockedPackage) -> list[tuple[str, int | None, str]]:
         """Updates that changed little else and through which the new package came, over other new ones too: who, how
         many lines of code changed (None: not known), and that in words."""
-        found: dict[str, tuple[str, int | None, str]] = {}
+        found: dict[LockedPackage, tuple[str, int | None, str]] = {}
         seen, waiting = {package.name}, [package.name]
         while waiting:
             name = waiting.pop()
             for who in self._users.get(name, ()):
-                parent = who.partition(" ")[0]
-                sides = self._sides.get(who)
-                if sides is not None and _gained(sides, name):
-                    lines, old = self._lines[who], sides.update.old.version
+                one = self._compared.get(who)
+                if one is not None and _gained(one, name):
+                    lines, patch = one.lines, one.update.patch
                     size = "its files are not here to see what else changed" if lines is None else _count(lines)
-                    if (lines is not None and lines <= FEW_LINES) or (lines is None and sides.update.patch):
-                        found[who] = who, lines, f"needs {name}, and {old} did not: {size}"
-                elif who in self._new and parent not in seen:
-                    seen.add(parent)
-                    waiting.append(parent)
-        return [found[who] for who in sorted(found)]
+                    if (lines is not None and lines <= FEW_LINES) or (lines is None and patch):
+                        sentence = f"needs {name}, and {one.update.old.version} did not: {size}"
+                        found[who] = f"{who.name} {who.version}", lines, sentence
+                elif who in self._new and who.name not in seen:
+                    seen.add(who.name)
+                    waiting.append(who.name)
+        return sorted(found.values(), key=lambda item: item[0])
 
     def _swapped(self, update: Update) -> Change:
         found = self._read(update.new)
@@ -131,19 +143,18 @@ class _Maker:
             why=(f"the checksum was {update.old.checksum}, it is {update.new.checksum}",),
         )  # fmt: skip
 
-    def _updated(self, who: str, sides: Sides) -> Change:
-        old, new = sides.update
-        gained = tuple(name for name in new_needs(sides.update) if name not in self._had)
+    def _updated(self, one: _Compared) -> Change:
+        old, new = one.update
+        gained = tuple(name for name in new_needs(one.update) if name not in self._had)
         why = [f"it needs {', '.join(gained)}, which is new"] if gained else []
         if plain(old.source) != plain(new.source):
             why.append(f"it comes from {new.source or 'a path'}, and came from {old.source or 'a path'}")
-        runs = sides.new[1].brings if sides.new else UNKNOWN if new.source else ""
-        script = _script_diff(sides)
+        runs = one.new.brings if one.new else UNKNOWN if new.source else ""
         danger: Danger = "updated"
-        if sides.old is not None and sides.new is not None:
-            why += _said(sides)
-            gains = sides.new[1].runs_code and not sides.old[1].runs_code
-            danger = "gained-code" if gains else "changed-code" if script else "updated"
+        if one.old is not None and one.new is not None:
+            why += one.said
+            gains = one.new.runs_code and not one.old.runs_code
+            danger = "gained-code" if gains else "changed-code" if one.script else "updated"
         elif runs == UNKNOWN:
             danger = "changed-code"
             why.append("whether it runs code at build time is not known")
@@ -152,14 +163,21 @@ class _Maker:
             why.append(f"the files of {old.version} are not here to compare its build-time code with")
         return Change(
             danger, new.name, old.version, new.version, severity_of(danger), runs=runs, source=new.source or "",
-            lines=self._lines[who], gained=gained, by=self._users.get(new.name, ())[:MAX_BY], why=tuple(why),
-            script=script, behaviour=differences(self._stores, old, new),
+            lines=one.lines, gained=gained, by=self._by(new.name), why=tuple(why), script=one.script,
+            behaviour=differences(self._stores, old, new),
         )  # fmt: skip
 
-    def _read_both(self, update: Update) -> Sides:
+    def _by(self, name: str) -> tuple[str, ...]:
+        return tuple(sorted(f"{who.name} {who.version}" for who in self._users.get(name, ())))[:MAX_BY]
+
+    def _compare(self, update: Update) -> _Compared:
+        """Reads both versions, and lets their files go when they are compared."""
         if update.new.source is None:
-            return Sides(update, None, None)
-        return Sides(update, self._read(update.old), self._read(update.new))
+            return _Compared(update)
+        old, new = self._read(update.old), self._read(update.new)
+        if old is None or new is None:
+            return _Compared(update, old[1] if old else None, new[1] if new else None)
+        return _Compared(update, old[1], new[1], changed_code(old[0], new[0]), _script_diff(old, new), _said(old, new))
 
     def _read(self, package: LockedPackage) -> tuple[Contents, Card] | None:
         self._left -= 1
@@ -169,42 +187,36 @@ class _Maker:
         return found
 
 
-def _gained(sides: Sides, name: str) -> bool:
+def _gained(one: _Compared, name: str) -> bool:
     """Whether an update from elsewhere brought the dependency. What the old version could need already, by a feature
     that was off, did not come with it."""
-    could = sides.old[1].needs if sides.old else frozenset()
-    return bool(sides.update.new.source) and name in new_needs(sides.update) and name not in could
+    could = one.old.needs if one.old else frozenset()
+    return bool(one.update.new.source) and name in new_needs(one.update) and name not in could
 
 
 def _count(lines: int) -> str:
     return "no line of code changed" if not lines else f"{lines} line{'s' * (lines > 1)} of code changed"
 
 
-def _lines(sides: Sides) -> int | None:
-    return changed_code(sides.old[0], sides.new[0]) if sides.old and sides.new else None
-
-
-def _script_diff(sides: Sides) -> tuple[str, ...]:
-    """Of the files that run at build time in either version, where both are here."""
-    if sides.old is None or sides.new is None or not sides.new[1].runs_code:
+def _script_diff(old: tuple[Contents, Card], new: tuple[Contents, Card]) -> tuple[str, ...]:
+    """Of the files that run at build time in either version."""
+    if not new[1].runs_code:
         return ()
-    paths = {*build_files(*sides.old), *build_files(*sides.new)}
-    return diff(sides.old[0], sides.new[0], sorted(paths)[:50])
+    paths = {*build_files(*old), *build_files(*new)}
+    return diff(old[0], new[0], sorted(paths)[:50])
 
 
-def _said(sides: Sides) -> list[str]:
+def _said(old: tuple[Contents, Card], new: tuple[Contents, Card]) -> tuple[str, ...]:
     """What else a reviewer should know of an update whose files are here in both versions."""
-    if sides.old is None or sides.new is None:
-        return []
-    (old, was), (new, now) = sides.old, sides.new
+    was, now = old[1].repository, new[1].repository
     said = []
-    if was.repository and not now.repository:
-        said.append(f"it no longer names its repository ({was.repository[:200]})")
-    elif was.repository != now.repository and was.repository:
-        said.append(f"its repository was {was.repository[:200]} and is {now.repository[:200]}")
-    for blob in blobs.newly(old, new)[:5]:
+    if was and not now:
+        said.append(f"it no longer names its repository ({was[:200]})")
+    elif was != now and was:
+        said.append(f"its repository was {was[:200]} and is {now[:200]}")
+    for blob in blobs.newly(old[0], new[0])[:5]:
         said.append(f"it has come to carry {blob.path[:200]}: {blob.what}, {blob.size} bytes")
-    return said
+    return tuple(said)
 
 
 def _rank(change: Change) -> int:

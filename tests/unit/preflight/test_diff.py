@@ -3,6 +3,7 @@ CARGO_SANDBOX_GOLDEN=write makes them anew."""
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from pathlib import Path
@@ -18,9 +19,12 @@ from sandbox.cargo.lockfile import LockedPackage
 from sandbox.cli import audit_diff
 from sandbox.cli.options import Settings
 from sandbox.errors import UsageError, WorkspaceError
-from sandbox.preflight.diff import show
+from sandbox.preflight.changes.content import read
+from sandbox.preflight.diff import make, show
 from sandbox.preflight.diff.make import of, run
 from sandbox.preflight.diff.model import Change, LockDiff
+from sandbox.preflight.packages.card import Card
+from sandbox.preflight.packages.contents import Contents
 from sandbox.preflight.packages.find import Packages
 from sandbox.report.render import render_untrusted
 from tests.unit.preflight.crates import CRATES_IO, put
@@ -125,6 +129,37 @@ def test_a_new_look_alike_is_grave_even_if_it_runs_nothing(tmp_path: Path) -> No
     change = of((), (new,), Packages(tmp_path)).changes[0]
     assert (change.danger, change.severity) == ("new-code", "high")
     assert change.why == ("`serde_jsom` is one letter away (`m` for `n`) from `serde_json`",)
+
+
+def test_of_two_registries_packages_of_one_name_and_version_each_is_told(tmp_path: Path) -> None:
+    old, new = (put(tmp_path, "csbench-a", version, {"src/lib.rs": LIB}) for version in ("1.0.0", "1.0.1"))
+    other = "registry+https://other.invalid/index"
+    before, after = ((one, one._replace(source=other, checksum="0" * 64)) for one in (old, new))
+    diff = of(before, after, Packages(tmp_path))
+    assert sorted((one.danger, one.source) for one in diff.changes) == [
+        ("changed-code", other), ("updated", CRATES_IO),
+    ]  # fmt: skip
+    # As new packages of two registries, each brings on what needs it.
+    need = put(tmp_path, "csbench-n", "1.0.0", {"build.rs": "fn main() {}"})
+    users = tuple(one._replace(dependencies=("csbench-n",)) for one in after)
+    smuggled = of(before, (*users, need), Packages(tmp_path)).of("smuggled")
+    assert len(smuggled) == 1 and len(smuggled[0].why) == 2
+
+
+def test_no_more_than_one_update_s_files_are_kept_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+
+    def counted(packages: Packages, package: LockedPackage) -> tuple[Contents, Card] | None:
+        found = read(packages, package)
+        gc.collect()
+        counts.append(sum(isinstance(one, Contents) for one in gc.get_objects()))
+        return found
+
+    monkeypatch.setattr(make, "read", counted)
+    old = tuple(put(tmp_path, f"csbench-{at}", "1.0.0", {"src/lib.rs": LIB}) for at in range(6))
+    new = tuple(put(tmp_path, f"csbench-{at}", "1.0.1", {"src/lib.rs": LIB}) for at in range(6))
+    assert len(of(old, new, Packages(tmp_path)).changes) == 6 and len(counts) == 12
+    assert max(counts) == counts[0] + 1
 
 
 def test_equal_files_do_not_differ(tmp_path: Path) -> None:
