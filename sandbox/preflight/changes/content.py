@@ -8,7 +8,7 @@ from sandbox.cargo.files import Unreadable
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.judge.model import Finding, Severity
 from sandbox.preflight.changes import blobs
-from sandbox.preflight.changes.lines import changed_code, diff
+from sandbox.preflight.changes.lines import changed_code, changed_files, diff
 from sandbox.preflight.changes.pairs import Update, compare, new_needs
 from sandbox.preflight.model import Answer, Subject, finding
 from sandbox.preflight.names.known import known
@@ -166,7 +166,7 @@ def _script(update: Update, old: tuple[Contents, Card], new: tuple[Contents, Car
     if not new[1].runs_code or not old[1].runs_code or update.old.version == update.new.version:
         return []
     before, after = build_files(*old), build_files(*new)
-    changed = [path for path in sorted({*before, *after}) if _digest(old[0], path) != _digest(new[0], path)]
+    changed = changed_files(old[0], new[0], (*before, *after))
     if not changed:
         return []
     # A macro's whole library is its code, which each release changes.
@@ -180,8 +180,3 @@ def _script(update: Update, old: tuple[Contents, Card], new: tuple[Contents, Car
 
 def _only_script(card: Card) -> Card:
     return Card(script=card.script)
-
-
-def _digest(contents: Contents, path: str) -> str:
-    file = contents.files.get(path)
-    return file.digest if file else ""

@@ -13,7 +13,7 @@ from sandbox.errors import WorkspaceError
 from sandbox.judge.model import SEVERITIES
 from sandbox.preflight.changes import blobs
 from sandbox.preflight.changes.content import FEW_LINES, read
-from sandbox.preflight.changes.lines import changed_code, diff
+from sandbox.preflight.changes.lines import changed_code, changed_files, diff
 from sandbox.preflight.changes.pairs import Changes, Update, compare, new_needs, plain, users
 from sandbox.preflight.diff.behaviour import differences
 from sandbox.preflight.diff.model import GROUPS, UNKNOWN, Change, Danger, LockDiff, severity_of
@@ -28,6 +28,8 @@ MAX_READ = 400
 """Packages whose files are read; of the others it is told that they were not."""
 
 MAX_BY = 10
+MAX_FILES = 50
+"""Changed files of one package whose diff is shown."""
 
 
 def run(old: Path, new: Path, packages: Packages, stores: Stores | None = None) -> LockDiff:
@@ -49,12 +51,13 @@ def of(
 
 class _Compared(NamedTuple):
     """What is kept of an update: never the files, which are large. `old` and `new` are None, and the rest is empty,
-    where the files could not be read; `lines` and `said` need both."""
+    where the files could not be read; `changed` says whether its build-time code differs."""
 
     update: Update
     old: Card | None = None
     new: Card | None = None
     lines: int | None = None
+    changed: bool = False
     script: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
 
@@ -154,7 +157,7 @@ class _Maker:
         if one.old is not None and one.new is not None:
             why += one.said
             gains = one.new.runs_code and not one.old.runs_code
-            danger = "gained-code" if gains else "changed-code" if one.script else "updated"
+            danger = "gained-code" if gains else "changed-code" if one.changed else "updated"
         elif runs == UNKNOWN:
             danger = "changed-code"
             why.append("whether it runs code at build time is not known")
@@ -177,7 +180,7 @@ class _Maker:
         old, new = self._read(update.old), self._read(update.new)
         if old is None or new is None:
             return _Compared(update, old[1] if old else None, new[1] if new else None)
-        return _Compared(update, old[1], new[1], changed_code(old[0], new[0]), _script_diff(old, new), _said(old, new))
+        return _Compared(update, old[1], new[1], changed_code(old[0], new[0]), *_script_diff(old, new), _said(old, new))
 
     def _read(self, package: LockedPackage) -> tuple[Contents, Card] | None:
         self._left -= 1
@@ -198,12 +201,13 @@ def _count(lines: int) -> str:
     return "no line of code changed" if not lines else f"{lines} line{'s' * (lines > 1)} of code changed"
 
 
-def _script_diff(old: tuple[Contents, Card], new: tuple[Contents, Card]) -> tuple[str, ...]:
-    """Of the files that run at build time in either version."""
+def _script_diff(old: tuple[Contents, Card], new: tuple[Contents, Card]) -> tuple[bool, tuple[str, ...]]:
+    """Whether any of the files differs that run at build time in either version, and what can be shown of that."""
     if not new[1].runs_code:
-        return ()
-    paths = {*build_files(*old), *build_files(*new)}
-    return diff(old[0], new[0], sorted(paths)[:50])
+        return False, ()
+    changed = changed_files(old[0], new[0], (*build_files(*old), *build_files(*new)))
+    more = (f"… {len(changed) - MAX_FILES} more files changed",) if len(changed) > MAX_FILES else ()
+    return bool(changed), (*diff(old[0], new[0], changed[:MAX_FILES]), *more)
 
 
 def _said(old: tuple[Contents, Card], new: tuple[Contents, Card]) -> tuple[str, ...]:

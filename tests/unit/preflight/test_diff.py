@@ -24,7 +24,7 @@ from sandbox.preflight.diff import make, show
 from sandbox.preflight.diff.make import of, run
 from sandbox.preflight.diff.model import Change, LockDiff
 from sandbox.preflight.packages.card import Card
-from sandbox.preflight.packages.contents import Contents
+from sandbox.preflight.packages.contents import MAX_TEXT, Contents
 from sandbox.preflight.packages.find import Packages
 from sandbox.report.render import render_untrusted
 from tests.unit.preflight.crates import CRATES_IO, put
@@ -160,6 +160,44 @@ def test_no_more_than_one_update_s_files_are_kept_in_memory(tmp_path: Path, monk
     new = tuple(put(tmp_path, f"csbench-{at}", "1.0.1", {"src/lib.rs": LIB}) for at in range(6))
     assert len(of(old, new, Packages(tmp_path)).changes) == 6 and len(counts) == 12
     assert max(counts) == counts[0] + 1
+
+
+FIFTY = {f"src/a{at:02}.rs": LIB for at in range(60)}
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "shown"),
+    [
+        (FIFTY, FIFTY | {"src/z.rs": "pub fn evil() {}\n"}, "+pub fn evil() {}"),
+        ({"build.rs": f"//{'x' * 500}"}, {"build.rs": f"//{'x' * 500}y"}, "build.rs: changed, in what is not shown"),
+        ({"build.rs": "x" * MAX_TEXT}, {"build.rs": "x" * MAX_TEXT + "y"}, "build.rs: changed, in what is not shown"),
+        ({"build.rs": b"// \xfe"}, {"build.rs": b"// \xff"}, "build.rs: changed, in what is not shown"),
+        ({"build.rs": LIB}, {"build.rs": LIB, **FIFTY, "src/b": LIB}, ""),
+    ],
+    ids=["behind many files", "behind a long line", "behind what is read", "in no text", "elsewhere"],
+)
+def test_build_time_code_that_changed_where_it_is_not_shown_is_not_called_the_same(
+    tmp_path: Path, was: dict[str, str | bytes], now: dict[str, str | bytes], shown: str
+) -> None:
+    lib = "proc-macro = true" if "build.rs" not in was else ""
+    old, new = (put(tmp_path, "csbench-a", f"1.0.{at}", files, lib=lib) for at, files in enumerate((was, now)))
+    change = of((old,), (new,), Packages(tmp_path)).changes[0]
+    assert change.danger == ("changed-code" if shown else "updated")
+    assert shown in change.script if shown else not change.script
+
+
+def test_of_many_changed_files_the_rest_is_counted(tmp_path: Path) -> None:
+    now = dict.fromkeys(FIFTY, "pub fn other() {}\n")
+    old, new = (
+        put(tmp_path, "csbench-a", f"1.0.{at}", files, lib="proc-macro = true") for at, files in enumerate((FIFTY, now))
+    )
+    assert of((old,), (new,), Packages(tmp_path)).changes[0].script[-1] == "… 10 more files changed"
+
+
+def test_code_that_differs_behind_what_is_read_counts_as_one_line(tmp_path: Path) -> None:
+    files = [{"src/lib.rs": "x" * MAX_TEXT + end} for end in ("", "evil")]
+    old, new = (put(tmp_path, "csbench-a", f"1.0.{at}", one) for at, one in enumerate(files))
+    assert of((old,), (new,), Packages(tmp_path)).changes[0].lines == 1
 
 
 def test_equal_files_do_not_differ(tmp_path: Path) -> None:
