@@ -16,7 +16,7 @@ from typing import NamedTuple
 from sandbox.cargo.files import Unreadable
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.judge.model import Finding
-from sandbox.preflight.integrity.objects import Objects
+from sandbox.preflight.integrity.objects import Link, Objects
 from sandbox.preflight.integrity.tree import OK_BYTES, OK_FILE, TooMuch, Tree, listed, walk
 from sandbox.preflight.model import Answer, Subject, finding
 from sandbox.preflight.sources.replaced import stand_in
@@ -126,9 +126,17 @@ def _wanted(objects: Objects, commit: str) -> tuple[dict[str, tuple[str, str]], 
     files: dict[str, tuple[str, str]] = {}
     submodules: list[str] = []
     folders = [("", objects.tree_of(commit), 0)]
+    # Each line counts, folders too: a few trees that name one another often enough would never end.
+    seen = 0
+    known: dict[str, list[Link]] = {}
     while folders:
         above, name, depth = folders.pop()
-        for link in objects.links(name):
+        if name not in known:
+            known[name] = objects.links(name)
+        for link in known[name]:
+            seen += 1
+            if seen > MAX_FILES:
+                raise Unreadable(f"more than {MAX_FILES} files and folders")
             path = above + link.path
             if link.mode == _FOLDER and depth < _MAX_DEPTH:
                 folders.append((f"{path}/", link.name, depth + 1))
@@ -136,8 +144,6 @@ def _wanted(objects: Objects, commit: str) -> tuple[dict[str, tuple[str, str]], 
                 submodules.append(path)
             else:
                 files[path] = (link.mode, link.name)
-            if len(files) + len(folders) > MAX_FILES:
-                raise Unreadable(f"more than {MAX_FILES} files")
     return files, submodules
 
 
