@@ -128,6 +128,16 @@ def test_what_the_index_does_not_know_is_not_called_clean(tmp_path: Path) -> Non
     assert lock.yanked(_subject(tmp_path, None, (swapped,))).state == "not done"
 
 
+def test_a_cooldown_is_not_done_where_a_package_that_was_not_accepted_has_no_date(tmp_path: Path) -> None:
+    young, undated = _package("csbench-a", "1.0.0", "c" * 64), _package("csbench-b", "1.0.0", "d" * 64)
+    cached(tmp_path, young, published="2026-11-27T10:00:00Z")
+    cached(tmp_path, undated)
+    answer = lock.fresh(_subject(tmp_path, None, (young, undated), 14))
+    assert (answer.state, answer.why) == ("not done", "the index gives no date for csbench-b 1.0.0")
+    assert _codes(answer) == [("CS0537", "medium")]
+    assert lock.fresh(_subject(tmp_path, (undated,), (young, undated), 14)).state == "done"
+
+
 @pytest.mark.parametrize("head", [b"", b"\x02\x02\0\0\0", b"\x03\x09\0\0\0", b"\x03\x02\0\0"])
 def test_a_cache_of_another_format_is_none(tmp_path: Path, head: bytes) -> None:
     package = _package("csbench-a", "1.0.0", "c" * 64)
@@ -198,6 +208,38 @@ def test_without_files_a_new_dependency_of_a_patch_level_update_is_told_all_the_
     assert "are not here" in answer.notes[0]
     without = new[0]._replace(dependencies=())
     assert _contents(tmp_path / "none", old, (without,)).state == "not done"
+
+
+def test_updates_beyond_the_bound_are_not_done_and_what_was_found_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content, "MAX_UPDATES", 1)
+    (old,), new = _arrayref(tmp_path)
+    more = [put(tmp_path, "csbench-z", version, {"src/lib.rs": LIB}) for version in ("1.0.0", "1.0.1")]
+    answer = _contents(tmp_path, (old, more[0]), (*new, more[1]))
+    assert (answer.state, answer.why) == ("not done", "1 more updates were not compared")
+    assert _codes(answer) == [("CS0533", "high")]
+
+
+def test_an_update_that_is_here_and_was_not_compared_is_not_done(tmp_path: Path) -> None:
+    seen = [put(tmp_path, "csbench-z", version, {"src/lib.rs": LIB}) for version in ("1.0.0", "1.0.1")]
+    new = put(tmp_path, "csbench-a", "1.0.1", {"src/lib.rs": LIB})
+    for old, after, why in (
+        (new._replace(version="1.0.0"), new, "csbench-a 1.0.0: its sources are not on this machine"),
+        (new, new._replace(version="1.0.2"), ""),
+        (new._replace(version="0.9.0"), new._replace(checksum="0" * 64), "checksum is not the lock file's"),
+    ):
+        answer = _contents(tmp_path, (seen[0], old), (seen[1], after))
+        assert answer.state == ("not done" if why else "done") and why in answer.why
+        assert answer.notes == (() if why else ("the files of csbench-a 1.0.2 are not here",))
+    broken = put(tmp_path, "csbench-b", "1.0.1", {}, more="[")
+    answer = _contents(tmp_path, (seen[0], broken._replace(version="1.0.0")), (seen[1], broken))
+    assert answer.state == "not done" and "its manifest can't be read" in answer.why
+
+
+def test_findings_without_any_file_are_not_called_done(tmp_path: Path) -> None:
+    answer = _contents(tmp_path / "none", *_arrayref(tmp_path))
+    assert answer.state == "not done" and _codes(answer) == [("CS0533", "medium")]
 
 
 def _update(home: Path, was: dict[str, str | bytes], now: dict[str, str | bytes], **more: str) -> Answer:
