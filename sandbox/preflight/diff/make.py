@@ -21,13 +21,17 @@ from sandbox.preflight.names.known import known
 from sandbox.preflight.names.lookalike import is_known, well_known
 from sandbox.preflight.packages.card import Card
 from sandbox.preflight.packages.contents import Contents
-from sandbox.preflight.packages.find import Packages
+from sandbox.preflight.packages.find import ABSENT, Packages
 from sandbox.preflight.packages.scripts import build_files
+from sandbox.preflight.sources.source import clip
 
 MAX_READ = 400
 """Packages whose files are read; of the others it is told that they were not."""
 
 MAX_BY = 10
+MAX_NAMED = 10
+"""Packages that a note names."""
+
 MAX_FILES = 50
 """Changed files of one package whose diff is shown."""
 
@@ -72,7 +76,8 @@ class _Maker:
         self._users = users(after)
         self._packages = packages
         self._left = MAX_READ
-        self._unread: list[str] = []
+        self._over = 0
+        self._unread: dict[LockedPackage, str] = {}
         self._new = frozenset(changes.added)
         self._compared = {one.new: self._compare(one) for one in changes.updated}
 
@@ -88,10 +93,20 @@ class _Maker:
         order = {group.danger: at for at, group in enumerate(GROUPS)}
         # Within a kind: the graver first, then what is known to run code before what may.
         made.sort(key=lambda one: (order[one.danger], -_rank(one), one.runs == UNKNOWN, one.name, one.after))
-        unread = sorted(set(self._unread))
-        more = f" and {len(unread) - 10} more" if len(unread) > 10 else ""
-        notes = (f"the files of {', '.join(unread[:10])}{more} are not on this machine",) if unread else ()
-        return LockDiff(*names, tuple(made), notes)
+        return LockDiff(*names, tuple(made), self._notes())
+
+    def _notes(self) -> tuple[str, ...]:
+        """What was not looked at, and why: nothing of it is called harmless."""
+        absent = sorted({f"{one.name} {one.version}" for one, why in self._unread.items() if why == ABSENT})
+        broken = sorted({f"{one.name} {one.version}: {why}" for one, why in self._unread.items() if why != ABSENT})
+        more = f" and {len(absent) - MAX_NAMED} more" if len(absent) > MAX_NAMED else ""
+        notes = [f"the files of {', '.join(absent[:MAX_NAMED])}{more} are not on this machine"] if absent else []
+        notes += broken[:MAX_NAMED]
+        if len(broken) > MAX_NAMED:
+            notes.append(f"{len(broken) - MAX_NAMED} more packages can't be read")
+        if self._over:
+            notes.append(f"{self._over} more packages were not looked into: it is done for {MAX_READ} at most")
+        return tuple(notes)
 
     def _added(self, package: LockedPackage) -> Change:
         by = self._by(package.name)
@@ -183,10 +198,13 @@ class _Maker:
         return _Compared(update, old[1], new[1], changed_code(old[0], new[0]), *_script_diff(old, new), _said(old, new))
 
     def _read(self, package: LockedPackage) -> tuple[Contents, Card] | None:
+        if not self._left:
+            self._over += 1
+            return None
         self._left -= 1
-        found = read(self._packages, package) if self._left >= 0 else None
+        found = read(self._packages, package)
         if found is None:
-            self._unread.append(f"{package.name} {package.version}")
+            self._unread[package] = clip(self._packages.why(package))
         return found
 
 

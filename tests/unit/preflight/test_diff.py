@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sandbox.baseline.model import Baseline, FactEntry, UnitEntry, VersionEntry
 from sandbox.baseline.store import Stores, save
 from sandbox.behaviour.model import Fact
+from sandbox.cargo.config import CargoConfig
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.cli import audit_diff
 from sandbox.cli.options import Settings
@@ -109,6 +110,26 @@ def test_without_files_nothing_is_called_harmless(tmp_path: Path) -> None:
     assert {one.runs for one in diff.changes if one.danger != "removed"} == {"unknown"}
     assert not diff.of("updated") and not diff.of("new")
     assert "csbench-proc1 1.0.100" in diff.notes[0] and "not on this machine" in diff.notes[0]
+
+
+def test_files_that_are_here_and_can_not_be_read_are_told_with_the_reason(tmp_path: Path) -> None:
+    other = put(tmp_path, "csbench-a", "1.0.0", {"src/lib.rs": LIB})._replace(checksum="0" * 64)
+    broken = put(tmp_path, "csbench-b", "1.0.0", {}, more="[")
+    absent = broken._replace(name="csbench-c")
+    notes = of((), (other, broken, absent), Packages(tmp_path)).notes
+    assert notes[:2] == (
+        "the files of csbench-c 1.0.0 are not on this machine",
+        "csbench-a 1.0.0: its files can't be read: its checksum is not the lock file's",
+    )
+    assert len(notes) == 3 and notes[2].startswith("csbench-b 1.0.0: its manifest can't be read")
+
+
+def test_packages_beyond_the_bound_are_not_called_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(make, "MAX_READ", 1)
+    new = tuple(put(tmp_path, f"csbench-{at}", "1.0.0", {"src/lib.rs": LIB}) for at in range(3))
+    diff = of((), new, Packages(tmp_path))
+    assert [one.danger for one in diff.changes] == ["new-code", "new-code", "new"]
+    assert diff.notes == ("2 more packages were not looked into: it is done for 1 at most",)
 
 
 def test_the_same_version_with_another_checksum_is_told(tmp_path: Path) -> None:
@@ -304,6 +325,27 @@ def test_the_command_compares_files_and_tells_by_its_exit_code(
     audit_diff.run(["--json", a, b], Settings(untrusted=True))
     changes = {one["name"]: one for one in json.loads(capsys.readouterr().out)["changes"]}
     assert changes["csbench-web"]["behaviour_diff"] == []
+
+
+def test_the_command_given_through_a_link_reads_the_same_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+    load = audit_diff.cargo_config.load
+
+    def seen(here: Path, home: Path) -> CargoConfig:
+        asked.extend((here, home))
+        return load(here, home)
+
+    monkeypatch.setattr(audit_diff.cargo_config, "load", seen)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "link").symlink_to("home")
+    (tmp_path / "home/.cargo").mkdir()
+    lock = str(_lock(tmp_path / "a.lock", ()))
+    monkeypatch.setenv("CARGO_HOME", str(tmp_path / "link"))
+    monkeypatch.chdir(tmp_path)
+    assert _main(lock, lock) == 0
+    assert asked == [Path(os.path.realpath(tmp_path)), Path(os.path.realpath(tmp_path / "home"))]
 
 
 @pytest.mark.parametrize("words", [[], ["a"], ["a", "b", "c"], ["a", "b", "--json", "--markdown"], ["a", "b", "--x"]])
