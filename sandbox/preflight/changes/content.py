@@ -157,9 +157,11 @@ def _blobs(update: Update, old: Contents, new: tuple[Contents, Card]) -> list[Fi
     found = blobs.newly(old, contents)
     if not found:
         return []
-    worst: Severity = "medium" if any(not one.aside for one in found) or card.script else "low"
+    grave = any(not one.replaced and (not one.aside or card.script) for one in found)
+    worst: Severity = "medium" if grave else "low"
     lines = tuple(f"{one.path}: {one.what}, {one.size} bytes" for one in found[:20])
-    detail = f"{update.old.version} did not carry {found[0].path[:200]} ({found[0].what}, {found[0].size} bytes)"
+    had = "carried other data as" if found[0].replaced else "did not carry"
+    detail = f"{update.old.version} {had} {found[0].path[:200]} ({found[0].what}, {found[0].size} bytes)"
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
     return [finding("CS0535", update.new, detail + more, severity=worst, evidence=lines)]
 

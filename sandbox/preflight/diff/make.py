@@ -237,7 +237,8 @@ def _said(old: tuple[Contents, Card], new: tuple[Contents, Card]) -> tuple[str, 
     elif was != now and was:
         said.append(f"its repository was {was[:200]} and is {now[:200]}")
     for blob in blobs.newly(old[0], new[0])[:5]:
-        said.append(f"it has come to carry {blob.path[:200]}: {blob.what}, {blob.size} bytes")
+        how = "has other data than before in" if blob.replaced else "has come to carry"
+        said.append(f"it {how} {blob.path[:200]}: {blob.what}, {blob.size} bytes")
     return tuple(said)
 
 

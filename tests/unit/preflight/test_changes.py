@@ -273,6 +273,12 @@ LINES = "".join(f'    "{ENCODED[at : at + 76]}",\n' for at in range(0, len(ENCOD
         ("src/key.rs", "const K: &[u8] = &[" + "0x41, " * 1000 + "];", [("CS0535", "medium")]),
         ("tests/data.bin", BINARY, [("CS0535", "low")]),
         ("logo.png", b"\x89PNG\r\n\x1a\n" + BINARY, []),
+        ("src/logo.rs", b"\x89PNG\r\n\x1a\n" + BINARY, [("CS0535", "medium")]),
+        ("src/a.bin", b"GIF8" + BINARY, [("CS0535", "medium")]),
+        ("src/a.gif", BINARY, [("CS0535", "medium")]),
+        ("src/late.txt", b"words\n" * 12_000 + b"\xfe\xff" * 9000, [("CS0535", "medium")]),
+        ("src/late.txt", b"words\n" * 12_000 + BINARY, [("CS0535", "medium")]),
+        ("src/words.txt", ("w\u00f6rter\n" * 12_000), []),
         ("src/small.bin", BINARY[:4000], []),
         ("src/words.rs", "// ordinary words and more of them\n" * 2000, []),
         ("src/key.rs", 'const K: &str = "c2hvcnQ=";\n', []),
@@ -283,6 +289,15 @@ def test_large_data_that_nobody_can_read_is_told_when_it_is_new(
 ) -> None:
     assert _codes(_update(tmp_path, {}, {path: data})) == expected
     assert _codes(_update(tmp_path, {"moved/" + path: data}, {path: data})) == []
+
+
+def test_data_that_took_the_place_of_other_data_is_told_mildly_and_among_tests_not(tmp_path: Path) -> None:
+    other = BINARY[::-1]
+    answer = _update(tmp_path, {"src/data.bin": BINARY}, {"src/data.bin": other})
+    assert _codes(answer) == [("CS0535", "low")]
+    assert "1.0.0 carried other data as src/data.bin" in answer.findings[0].detail
+    assert _codes(_update(tmp_path, {"src/data.bin": LIB * 2000}, {"src/data.bin": other})) == [("CS0535", "medium")]
+    assert _codes(_update(tmp_path, {"tests/data.bin": BINARY}, {"tests/data.bin": other})) == []
 
 
 def test_a_changed_build_script_is_told_with_its_diff(tmp_path: Path) -> None:
