@@ -17,8 +17,8 @@ from sandbox.cargo.files import Unreadable
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.judge.model import Finding
 from sandbox.preflight.integrity.objects import Link, Objects
-from sandbox.preflight.integrity.tree import OK_BYTES, OK_FILE, TooMuch, Tree, listed, walk
 from sandbox.preflight.model import Answer, Subject, finding
+from sandbox.preflight.packages.tree import OK_BYTES, OK_FILE, TooMuch, Tree, listed, walk
 from sandbox.preflight.sources.replaced import stand_in
 from sandbox.preflight.sources.source import clip, parse
 

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 from sandbox.cargo.files import Unreadable, load_toml, read_bytes
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.judge.model import Finding
-from sandbox.preflight.integrity.tree import TooMuch, Tree, listed, walk
 from sandbox.preflight.model import Answer, Subject, finding
+from sandbox.preflight.packages.tree import TooMuch, Tree, listed, walk
 from sandbox.preflight.sources.replaced import StandIn, stand_in
 from sandbox.preflight.sources.source import Source, clip, parse
 
