@@ -32,8 +32,8 @@ def run(words: Sequence[str], settings: Settings) -> int:
     if len(given.names) != 2 or given.rest or len(given.switches) > 1:
         raise UsageError("audit diff compares two lock files, and has one form", hint=USAGE)
     old, new = (Path(name) for name in given.names)
-    env, here = dict(os.environ), Path(os.getcwd())
-    home = cargo_home(env, here)
+    env, here = dict(os.environ), Path(os.path.realpath(os.getcwd()))
+    home = Path(os.path.realpath(cargo_home(env, here)))
     packages = Packages(home, config=cargo_config.load(here, home))
     diff = compare(old, new, packages, _stores(old, new, here, env, settings))
     if "--json" in given.switches:

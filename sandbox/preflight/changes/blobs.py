@@ -18,55 +18,67 @@ ENCODED_MIN = 4 << 10
 _PIECE = re.compile(rb"[A-Za-z0-9+/_-]{60,}={0,2}")
 _BYTE = re.compile(rb"(?:0x[0-9A-Fa-f]{1,2}|\d{1,3})\s{0,2},\s{0,8}|\\x[0-9A-Fa-f]{2}")
 _GAP = 12
-_PICTURES = (
-    b"\x89PNG\r\n",
-    b"\xff\xd8\xff",
-    b"GIF8",
-    b"RIFF",
-    b"wOF2",
-    b"wOFF",
-    b"\x00\x01\x00\x00\x00",
-    b"OTTO",
-    b"%PDF",
-)
-_SAMPLE = 64 << 10
+_PICTURES = {
+    b"\x89PNG\r\n": (".png", ".apng"),
+    b"\xff\xd8\xff": (".jpg", ".jpeg"),
+    b"GIF8": (".gif",),
+    b"RIFF": (".webp",),
+    b"wOF2": (".woff2",),
+    b"wOFF": (".woff",),
+    b"\x00\x01\x00\x00\x00": (".ttf",),
+    b"OTTO": (".otf",),
+    b"%PDF": (".pdf",),
+}
+"""How pictures, fonts and documents begin, and what their names end with: only both together let one pass."""
+
 _ASIDE = ("tests/", "test/", "benches/", "examples/", "testdata/", "test-data/", "fuzz/", "docs/", "doc/")
 
 
 class Blob(NamedTuple):
-    """A file with opaque data. `aside`: it lies where data for tests and documents does."""
+    """A file with opaque data. `aside`: it lies where data for tests and documents does. `replaced`: the old version
+    had other data of the kind under the same name."""
 
     path: str
     size: int
     what: str
     aside: bool
+    replaced: bool = False
 
 
 def newly(old: Contents, new: Contents) -> tuple[Blob, ...]:
-    """Opaque data that `new` carries and `old` did not, whatever its name was, the largest first."""
+    """Opaque data that `new` carries and `old` did not, whatever its name was, the largest first. Where data for tests
+    lies, what only took the place of other such data is left out."""
     known = {file.digest for file in old.files.values()}
     found = []
     for path, file in new.files.items():
         if file.digest in known:
             continue
-        what = kind(file)
+        what = kind(path, file)
+        if not what:
+            continue
         before = old.files.get(path)
-        if what and (before is None or kind(before) != what):
-            found.append(Blob(path, file.size, what, path.startswith(_ASIDE) or "/tests/" in path))
-    return tuple(sorted(found, key=lambda blob: (blob.aside, -blob.size, blob.path)))
+        replaced = before is not None and kind(path, before) == what
+        aside = path.startswith(_ASIDE) or "/tests/" in path
+        if not (replaced and aside):
+            found.append(Blob(path, file.size, what, aside, replaced))
+    return tuple(sorted(found, key=lambda blob: (blob.replaced, blob.aside, -blob.size, blob.path)))
 
 
-def kind(file: File) -> str:
+def kind(path: str, file: File) -> str:
     """What the opaque data is, in words; empty for a file that people can read, a picture, a font, or a small one."""
     data = file.data
     if is_binary(data):
-        return "binary data" if file.size >= BINARY_MIN and not data.startswith(_PICTURES) else ""
+        return "binary data" if file.size >= BINARY_MIN and not _is_picture(path, data) else ""
     if file.size < ENCODED_MIN:
         return ""
     for pattern, what, gap in ((_PIECE, "encoded text", _GAP), (_BYTE, "a list of bytes", 0)):
         if _longest(pattern, data, gap) >= ENCODED_MIN:
             return what
     return ""
+
+
+def _is_picture(path: str, data: bytes) -> bool:
+    return any(data.startswith(magic) and path.lower().endswith(ends) for magic, ends in _PICTURES.items())
 
 
 def _longest(pattern: re.Pattern[bytes], data: bytes, gap: int) -> int:
@@ -80,13 +92,12 @@ def _longest(pattern: re.Pattern[bytes], data: bytes, gap: int) -> int:
 
 
 def is_binary(data: bytes) -> bool:
-    """Whether the beginning is no text in UTF-8."""
-    sample = data[:_SAMPLE]
-    if b"\0" in sample:
+    """Whether it is no text in UTF-8. All of it counts, for what begins as text may go on as anything."""
+    if b"\0" in data:
         return True
     try:
-        sample.decode("utf-8")
+        data.decode("utf-8")
     except UnicodeDecodeError as error:
-        # A character that the sample's end cuts is no fault.
-        return error.start < len(sample) - 3
+        # A character that the end cuts is no fault.
+        return error.start < len(data) - 3
     return False

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sandbox.cargo.files import Unreadable
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.judge.model import Finding, Severity
 from sandbox.preflight.changes import blobs
-from sandbox.preflight.changes.lines import changed_code, diff
+from sandbox.preflight.changes.lines import changed_code, changed_files, diff
 from sandbox.preflight.changes.pairs import Update, compare, new_needs
 from sandbox.preflight.model import Answer, Subject, finding
 from sandbox.preflight.names.known import known
-from sandbox.preflight.packages.card import Card, card_of
+from sandbox.preflight.packages.card import Card
 from sandbox.preflight.packages.contents import Contents
-from sandbox.preflight.packages.find import Packages
+from sandbox.preflight.packages.find import ABSENT, Packages
 from sandbox.preflight.packages.scripts import build_files
+from sandbox.preflight.sources.source import clip
 
 FEW_LINES = 20
 """Changed lines of code up to which a new dependency is about all that changed: arrayref 0.3.10 changed none."""
@@ -24,6 +24,7 @@ MAX_UPDATES = 300
 """Updates whose files are compared; of more the rest is told to be not done."""
 
 _SHOWN = 60
+_FEW = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,38 +44,40 @@ def sides_of(update: Update, packages: Packages) -> Sides:
 def read(packages: Packages, package: LockedPackage) -> tuple[Contents, Card] | None:
     """A package's files and card; None where they aren't here or aren't proper."""
     contents = packages.contents(package)
-    if contents is None:
-        return None
-    try:
-        return contents, card_of(contents)
-    except Unreadable:
-        return None
+    card = packages.card(package, contents)
+    return (contents, card) if contents is not None and card is not None else None
 
 
 def run(subject: Subject) -> Answer:
-    """Compares each updated package with the version that was accepted."""
+    """Compares each updated package with the version that was accepted. Where one is here and the other is not, or
+    can't be read, it is "not done"; packages that nobody fetched (another platform's) are only noted."""
     if subject.accepted is None:
         return Answer("changed-files", "not done", why="no lock state was accepted yet: cargo-sandbox baseline accept")
     updates = [one for one in compare(subject.accepted, subject.locked).updated if one.new.source]
     packages = Packages(subject.cargo_home, subject.facts, subject.config)
     brought = Brought(subject, packages)
     found: list[Finding] = []
-    blind = []
+    away: list[str] = []
+    blind: list[str] = []
     for update in updates[:MAX_UPDATES]:
         sides = sides_of(update, packages)
-        if sides.old is None or sides.new is None:
-            blind.append(f"{update.new.name} {update.new.version if sides.new is None else update.old.version}")
         found += judge(sides, brought)
-    seen = min(len(updates), MAX_UPDATES) - len(blind)
-    if updates and not seen and not found:
-        return Answer(
-            "changed-files", "not done", why=f"the files of none of {len(updates)} updates are here in both versions"
-        )
-    others = " and others" if len(blind) > 5 else ""
-    notes = [f"the files of {', '.join(blind[:5])}{others} are not here"] if blind else []
+        if sides.new is None and packages.why(update.new) == ABSENT:
+            away.append(f"{update.new.name} {update.new.version}")
+        elif sides.new is None or sides.old is None:
+            package = update.new if sides.new is None else update.old
+            blind.append(f"{clip(package.name)} {clip(package.version)}: {clip(packages.why(package))}")
+    seen = min(len(updates), MAX_UPDATES) - len(blind) - len(away)
+    why = [*blind[:_FEW], *([f"and {len(blind) - _FEW} others"] if len(blind) > _FEW else [])]
     if len(updates) > MAX_UPDATES:
-        notes.append(f"{len(updates) - MAX_UPDATES} more updates were not compared")
-    return Answer("changed-files", "done", tuple(found), notes=tuple(notes), looked_at=seen)
+        why.append(f"{len(updates) - MAX_UPDATES} more updates were not compared")
+    if updates and not seen:
+        why.append(f"the files of none of {len(updates)} updates are here in both versions")
+    others = " and others" if len(away) > _FEW else ""
+    notes = (f"the files of {', '.join(away[:_FEW])}{others} are not here",) if away else ()
+    return Answer(
+        "changed-files", "not done" if why else "done", tuple(found), "; ".join(why), notes=notes, looked_at=seen
+    )
 
 
 class Brought:
@@ -154,9 +157,11 @@ def _blobs(update: Update, old: Contents, new: tuple[Contents, Card]) -> list[Fi
     found = blobs.newly(old, contents)
     if not found:
         return []
-    worst: Severity = "medium" if any(not one.aside for one in found) or card.script else "low"
+    grave = any(not one.replaced and (not one.aside or card.script) for one in found)
+    worst: Severity = "medium" if grave else "low"
     lines = tuple(f"{one.path}: {one.what}, {one.size} bytes" for one in found[:20])
-    detail = f"{update.old.version} did not carry {found[0].path[:200]} ({found[0].what}, {found[0].size} bytes)"
+    had = "carried other data as" if found[0].replaced else "did not carry"
+    detail = f"{update.old.version} {had} {found[0].path[:200]} ({found[0].what}, {found[0].size} bytes)"
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
     return [finding("CS0535", update.new, detail + more, severity=worst, evidence=lines)]
 
@@ -166,7 +171,7 @@ def _script(update: Update, old: tuple[Contents, Card], new: tuple[Contents, Car
     if not new[1].runs_code or not old[1].runs_code or update.old.version == update.new.version:
         return []
     before, after = build_files(*old), build_files(*new)
-    changed = [path for path in sorted({*before, *after}) if _digest(old[0], path) != _digest(new[0], path)]
+    changed = changed_files(old[0], new[0], (*before, *after))
     if not changed:
         return []
     # A macro's whole library is its code, which each release changes.
@@ -180,8 +185,3 @@ def _script(update: Update, old: tuple[Contents, Card], new: tuple[Contents, Car
 
 def _only_script(card: Card) -> Card:
     return Card(script=card.script)
-
-
-def _digest(contents: Contents, path: str) -> str:
-    file = contents.files.get(path)
-    return file.digest if file else ""

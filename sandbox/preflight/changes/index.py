@@ -15,6 +15,7 @@ from datetime import date
 from typing import NamedTuple
 
 from sandbox.cargo.lockfile import LockedPackage
+from sandbox.preflight.sources.index import place
 
 MAX_ENTRY_FILE = 32 << 20
 _CACHE_VERSION = 3
@@ -124,6 +125,4 @@ def _path(name: str) -> str | None:
     low = name.lower()
     if not low or len(low) > 64 or not low.isascii() or not low.replace("-", "").replace("_", "").isalnum():
         return None
-    if len(low) < 4:
-        return "/".join([str(len(low)), *([low[0]] if len(low) == 3 else []), low])
-    return f"{low[:2]}/{low[2:4]}/{low}"
+    return place(low)

@@ -25,8 +25,8 @@ class Update(NamedTuple):
 
 class Changes(NamedTuple):
     """From one state to another, each in order of name and version. `swapped`: the same version of the same source
-    with another checksum, which no honest registry makes. `dependents`: who needs a package of a name, in the new
-    state. Packages of the workspace itself (without source) count too."""
+    with another checksum, which no honest registry makes. Packages of the workspace itself (without source) count
+    too."""
 
     added: Locked
     removed: Locked
@@ -78,13 +78,18 @@ def new_needs(update: Update) -> tuple[str, ...]:
     return tuple(sorted({name for name in after if name not in before}))
 
 
-def dependents(locked: Iterable[LockedPackage]) -> dict[str, tuple[str, ...]]:
-    """Who needs a package of some name, as `NAME VERSION`."""
-    found: dict[str, list[str]] = {}
+def users(locked: Iterable[LockedPackage]) -> dict[str, Locked]:
+    """Who needs a package of some name."""
+    found: dict[str, list[LockedPackage]] = {}
     for package in locked:
-        for reference in package.dependencies:
-            found.setdefault(reference.partition(" ")[0], []).append(f"{package.name} {package.version}")
-    return {name: tuple(sorted(users)) for name, users in found.items()}
+        for name in dict.fromkeys(reference.partition(" ")[0] for reference in package.dependencies):
+            found.setdefault(name, []).append(package)
+    return {name: tuple(those) for name, those in found.items()}
+
+
+def dependents(locked: Iterable[LockedPackage]) -> dict[str, tuple[str, ...]]:
+    """As `users`, in words: `NAME VERSION`, sorted."""
+    return {name: tuple(sorted(f"{one.name} {one.version}" for one in those)) for name, those in users(locked).items()}
 
 
 def _by_identity(packages: Iterable[LockedPackage]) -> dict[tuple[str, str, str], LockedPackage]:

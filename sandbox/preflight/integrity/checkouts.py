@@ -16,9 +16,10 @@ from typing import NamedTuple
 from sandbox.cargo.files import Unreadable
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.judge.model import Finding
-from sandbox.preflight.integrity.objects import Objects
-from sandbox.preflight.integrity.tree import OK_BYTES, OK_FILE, TooMuch, Tree, listed, walk
+from sandbox.preflight.integrity.objects import Link, Objects
 from sandbox.preflight.model import Answer, Subject, finding
+from sandbox.preflight.packages.tree import OK_BYTES, OK_FILE, TooMuch, Tree, listed, walk
+from sandbox.preflight.sources.replaced import stand_in
 from sandbox.preflight.sources.source import clip, parse
 
 MAX_FILES = 200_000
@@ -26,6 +27,9 @@ _MAX_DEPTH = 128
 _MAX_BLOB = 256 << 20
 _COMMIT = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _SHOWN = 20
+_SHORTEST = 7
+"""Letters of a commit by which cargo calls its checkout at least."""
+
 _SUBMODULE, _LINK, _FOLDER = "160000", "120000", "40000"
 
 
@@ -36,14 +40,21 @@ class _Result(NamedTuple):
 
 
 def run(subject: Subject) -> Answer:
-    """Looks at every checkout of a commit in the lock file. Submodules are not followed: then it is "not done"."""
+    """Looks at every checkout of a commit in the lock file. Submodules are not followed: then it is "not done", as it
+    is where a commit is not checked out. What a vendored folder stands in for is for `vendored` to look at."""
     commits: dict[str, LockedPackage] = {}
+    vendored = 0
     unknown: list[str] = []
     for package in subject.locked:
         source = parse(package.source)
-        if source.kind == "git" and not _COMMIT.fullmatch(source.commit):
+        if source.kind != "git":
+            continue
+        replacement = stand_in(subject.config, source)
+        if replacement is not None and replacement.kind == "directory":
+            vendored += 1
+        elif not _COMMIT.fullmatch(source.commit):
             unknown.append(f"{clip(package.name)} {clip(package.version)} names no commit by SHA-1")
-        elif source.kind == "git":
+        else:
             commits.setdefault(source.commit, package)
     home = subject.cargo_home
     if commits and home is None:
@@ -53,13 +64,15 @@ def run(subject: Subject) -> Answer:
         _look(package, commit, database, folder)
         for commit, package in commits.items()
         for database, folder in found
-        if len(os.path.basename(folder)) >= 7 and commit.startswith(os.path.basename(folder))
+        if len(os.path.basename(folder)) >= _SHORTEST and commit.startswith(os.path.basename(folder))
     ]
     unknown += [result.unknown for result in results if result.unknown]
-    more = f"; and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
-    here = {os.path.basename(folder) for _, folder in found}
+    here = {name for _, folder in found if len(name := os.path.basename(folder)) >= _SHORTEST}
     absent = sum(not any(commit.startswith(name) for name in here) for commit in commits)
-    notes = (f"{absent} commits of the lock file are not checked out",) if absent else ()
+    if absent:
+        unknown.insert(0, f"{absent} commits of the lock file are not checked out")
+    more = f"; and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
+    notes = (f"{vendored} packages from git are vendored, and not looked at here",) if vendored else ()
     return Answer(
         "git-checkouts", "not done" if unknown else "done",
         tuple(item for result in results for item in result.findings), "; ".join(unknown[:_SHOWN]) + more,
@@ -113,9 +126,17 @@ def _wanted(objects: Objects, commit: str) -> tuple[dict[str, tuple[str, str]], 
     files: dict[str, tuple[str, str]] = {}
     submodules: list[str] = []
     folders = [("", objects.tree_of(commit), 0)]
+    # Each line counts, folders too: a few trees that name one another often enough would never end.
+    seen = 0
+    known: dict[str, list[Link]] = {}
     while folders:
         above, name, depth = folders.pop()
-        for link in objects.links(name):
+        if name not in known:
+            known[name] = objects.links(name)
+        for link in known[name]:
+            seen += 1
+            if seen > MAX_FILES:
+                raise Unreadable(f"more than {MAX_FILES} files and folders")
             path = above + link.path
             if link.mode == _FOLDER and depth < _MAX_DEPTH:
                 folders.append((f"{path}/", link.name, depth + 1))
@@ -123,8 +144,6 @@ def _wanted(objects: Objects, commit: str) -> tuple[dict[str, tuple[str, str]], 
                 submodules.append(path)
             else:
                 files[path] = (link.mode, link.name)
-            if len(files) + len(folders) > MAX_FILES:
-                raise Unreadable(f"more than {MAX_FILES} files")
     return files, submodules
 
 

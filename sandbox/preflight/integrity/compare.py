@@ -8,8 +8,8 @@ import stat
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sandbox.preflight.integrity.tree import OK_BYTES, OK_FILE, Tree
 from sandbox.preflight.packages.tar import BadArchive, Entry, entries
+from sandbox.preflight.packages.tree import OK_BYTES, OK_FILE, Tree
 
 MAX_PACKED = 1 << 30
 """Largest `.crate` that is read, in bytes."""

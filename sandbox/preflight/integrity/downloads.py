@@ -11,9 +11,9 @@ from sandbox.cargo.lockfile import LockedPackage
 from sandbox.judge.model import Finding
 from sandbox.preflight.integrity.compare import Compared, compare
 from sandbox.preflight.integrity.kept import Kept
-from sandbox.preflight.integrity.tree import OK_FILE, TooMuch, Tree, identity, listed, walk
 from sandbox.preflight.model import Answer, Subject, finding
 from sandbox.preflight.packages.places import Place, Places, is_sound
+from sandbox.preflight.packages.tree import OK_FILE, TooMuch, Tree, identity, listed, walk
 from sandbox.preflight.sources.source import clip, parse
 
 SETTLED_NS = 2_000_000_000

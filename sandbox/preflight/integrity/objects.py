@@ -17,6 +17,9 @@ from sandbox.cargo.files import Unreadable, read_bytes
 MAX_OBJECT = 64 << 20
 _MAX_PACKS = 4_000
 _MAX_CHAIN = 4_096
+_MAX_MADE = 1 << 30
+"""Bytes that the steps of one chain of deltas may make, all together."""
+
 _CHUNK = 1 << 14
 _KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 _BY_OFFSET, _BY_NAME = 6, 7
@@ -101,6 +104,7 @@ class Objects:
     def _entry(self, pack: str, index: str, offset: int | None) -> tuple[str, bytes]:
         """Follows deltas to their base, and builds the object from there."""
         changes: list[bytes] = []
+        left = MAX_OBJECT
         fd = os.open(pack, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             for _ in range(_MAX_CHAIN):
@@ -109,8 +113,12 @@ class Objects:
                 kind, size, start = _header(fd, offset)
                 if kind in _KINDS:
                     data = _inflate(fd, start, size)
+                    left = _MAX_MADE
                     for change in reversed(changes):
                         data = _changed(data, change)
+                        left -= len(data)
+                        if left < 0:
+                            raise Unreadable(f"the pack {pack} has a chain of deltas that makes too much")
                     return _KINDS[kind], data
                 if kind == _BY_OFFSET:
                     distance, start = _distance(fd, start)
@@ -119,6 +127,9 @@ class Objects:
                     base, start = _find(index, os.pread(fd, 20, start)), start + 20
                 else:
                     raise Unreadable(f"the pack {pack} is broken: kind {kind}")
+                left -= size
+                if left < 0:
+                    raise Unreadable(f"the pack {pack} has a chain of deltas of more than {MAX_OBJECT} bytes")
                 changes.append(_inflate(fd, start, size))
                 offset = base
         finally:

@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 from sandbox.cargo.files import Unreadable, load_toml, read_bytes
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.judge.model import Finding
-from sandbox.preflight.integrity.tree import TooMuch, Tree, listed, walk
 from sandbox.preflight.model import Answer, Subject, finding
+from sandbox.preflight.packages.tree import TooMuch, Tree, listed, walk
 from sandbox.preflight.sources.replaced import StandIn, stand_in
-from sandbox.preflight.sources.source import clip, parse
+from sandbox.preflight.sources.source import Source, clip, parse
 
 SUMS = ".cargo-checksum.json"
 _MAX_BYTES = 64 << 20
@@ -39,14 +39,14 @@ class _Result(NamedTuple):
 def run(subject: Subject) -> Answer:
     """Looks at every package of the lock file whose source is replaced by a folder."""
     folders: dict[str, dict[tuple[str, str], list[str]]] = {}
-    replacements: dict[str, StandIn | None] = {}
+    replacements: dict[Source, StandIn | None] = {}
     jobs: list[tuple[LockedPackage, str]] = []
     unknown: list[str] = []
     for package in subject.locked:
-        url = parse(package.source).url
-        if url not in replacements:
-            replacements[url] = stand_in(subject.config, url) if url else None
-        replacement = replacements[url]
+        source = parse(package.source)
+        if source not in replacements:
+            replacements[source] = stand_in(subject.config, source)
+        replacement = replacements[source]
         if replacement is None or replacement.kind != "directory":
             continue
         if replacement.value not in folders:

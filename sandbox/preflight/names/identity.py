@@ -9,24 +9,26 @@ from __future__ import annotations
 
 import re
 
-from sandbox.cargo.files import Unreadable
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.judge.model import Finding
 from sandbox.preflight.model import Answer, Subject, finding
 from sandbox.preflight.names.known import known
 from sandbox.preflight.names.lookalike import allowance, is_known, well_known
 from sandbox.preflight.names.shape import lower
-from sandbox.preflight.packages.card import Card, card_of
-from sandbox.preflight.packages.find import Packages
+from sandbox.preflight.packages.card import Card
+from sandbox.preflight.packages.find import ABSENT, Packages
+from sandbox.preflight.sources.source import clip
 
 _REPOSITORY = re.compile(r"(?:https?|git|ssh)(?:\+\w+)?://(?:[^/@]*@)?(?:www\.)?([^/?#]+)/([^/?#]+)/([^/?#]+)", re.I)
+_FEW = 5
 _TELLING = 20
 """Letters from which on a description is one that two people would not write alike."""
 
 
 def run(subject: Subject) -> Answer:
     """Compares what the manifests of not well-known packages say with well-known crates' names and manifests."""
-    strangers = [one for one in subject.locked if one.source is not None and not is_known(one, known())]
+    asked = [one for one in subject.locked if one.source is not None]
+    strangers = [one for one in asked if not is_known(one, known())]
     if not strangers:
         return Answer("identity", "done")
     packages = Packages(subject.cargo_home, subject.facts, subject.config)
@@ -34,18 +36,21 @@ def run(subject: Subject) -> Answer:
     read = {one: card for one, card in cards.items() if card is not None}
     if not read:
         return Answer("identity", "not done", why=f"no sources of the {len(strangers)} packages in question are here")
-    famous = {
-        one: card
-        for one in subject.locked
-        if one.source is not None and is_known(one, known()) and (card := _card(packages, one)) is not None
-    }
+    famous = {one: card for one in asked if is_known(one, known()) and (card := _card(packages, one)) is not None}
     by_description = {card.description: (one, card) for one, card in famous.items() if len(card.description) > _TELLING}
     found = [made for one, card in read.items() if (made := _judge(one, card, famous, by_description)) is not None]
     names, today = subject.wishes.names, subject.today
     kept = tuple(one for one in found if allowance(names, one.package, today) is None)
-    missing = len(strangers) - len(read)
-    notes = (f"{missing} of {len(strangers)} packages in question have no sources here",) if missing else ()
-    return Answer("identity", "done", kept, notes=notes, looked_at=len(read))
+    unread = {one: packages.why(one) for one in asked if one not in read and one not in famous}
+    # Another platform's packages are not fetched, and that is no fault; what is here and can't be read is one.
+    broken = [f"{clip(one.name)} {clip(one.version)}: {clip(why)}" for one, why in unread.items() if why != ABSENT]
+    more = [f"and {len(broken) - _FEW} others"] if len(broken) > _FEW else []
+    away = sum(one not in read and unread[one] == ABSENT for one in strangers)
+    notes = (f"{away} of {len(strangers)} packages in question have no sources here",) if away else ()
+    return Answer(
+        "identity", "not done" if broken else "done", kept, "; ".join([*broken[:_FEW], *more]), notes,
+        looked_at=len(read),
+    )  # fmt: skip
 
 
 def repository_of(url: str) -> tuple[str, str, str] | None:
@@ -58,11 +63,7 @@ def repository_of(url: str) -> tuple[str, str, str] | None:
 
 
 def _card(packages: Packages, package: LockedPackage) -> Card | None:
-    contents = packages.manifest(package)
-    try:
-        return card_of(contents) if contents is not None else None
-    except Unreadable:
-        return None
+    return packages.card(package, packages.manifest(package))
 
 
 def _judge(

@@ -10,6 +10,7 @@ from functools import cache
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.judge.model import Finding
 from sandbox.policy.model import Permit
+from sandbox.preflight.changes.pairs import dependents
 from sandbox.preflight.model import Answer, Subject, finding
 from sandbox.preflight.names.distance import one_edit
 from sandbox.preflight.names.known import Known, known
@@ -38,12 +39,12 @@ def run(subject: Subject) -> Answer:
     found: list[Finding] = []
     notes: list[str] = []
     if stranger:
-        famous, ours, parents = well_known(), Index(own), _parents(subject.locked)
+        famous, ours, parents = well_known(), Index(own), dependents(subject.locked)
         for package in stranger:
             made = _judge(package, famous, ours, subject)
             if made is None:
                 continue
-            made = replace(made, tree=_brought(parents.get(package.name, [])))
+            made = replace(made, tree=_brought(parents.get(package.name, ())))
             let = allowance(subject.wishes.names, package.name, subject.today)
             if let is None:
                 found.append(made)
@@ -109,16 +110,7 @@ def _head(form: str, stem: str) -> str:
     return "-".join(parts[: stem.count("-")]) if len(parts) > stem.count("-") else ""
 
 
-def _parents(locked: tuple[LockedPackage, ...]) -> dict[str, list[str]]:
-    """Who needs a package of some name."""
-    parents: dict[str, list[str]] = {}
-    for one in locked:
-        for reference in one.dependencies:
-            parents.setdefault(reference.partition(" ")[0], []).append(f"{one.name} {one.version}")
-    return parents
-
-
-def _brought(by: list[str]) -> tuple[str, ...]:
+def _brought(by: tuple[str, ...]) -> tuple[str, ...]:
     more = [f"and by {len(by) - _BRINGERS} more"] if len(by) > _BRINGERS else []
     return tuple([f"needed by {one}" for one in by[:_BRINGERS]] + more)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from sandbox.cargo.files import Unreadable, read_bytes
 from sandbox.preflight.packages import tar
+from sandbox.preflight.packages.tree import TooMuch, walk
 
 MAX_CRATE = 64 << 20
 """Bytes of a `.crate` file that is read; crates.io takes 10 MiB unless asked, other registries more."""
@@ -93,30 +93,27 @@ def of_folder(top: Path, origin: Origin, only: str = "") -> Contents:
         if os.path.islink(top / only):
             raise Unreadable(f"its {only} is a link")
         return Contents(origin, {only: _file(only, read_bytes(top / only, MAX_TEXT))})
-    for folder, folders, names in os.walk(top):
-        folders[:] = sorted(name for name in folders if name not in (".git", "target") and not _is_link(folder, name))
-        if folder != os.fspath(top) and "Cargo.toml" in names and origin == "folder":
-            # Another package's.
-            folders[:] = []
+    try:
+        tree = walk(os.fspath(top), enter=lambda path, names: _belongs(path, names, origin))
+    except (TooMuch, OSError) as error:
+        raise Unreadable(str(error)) from None
+    found = tree.files if tree else {}
+    for path in sorted(found):
+        if path in _MINE:
             continue
-        for name in sorted(names):
-            path = os.path.join(folder, name)
-            inner = os.path.relpath(path, top)
-            status = os.lstat(path)
-            if not stat.S_ISREG(status.st_mode) or inner in _MINE:
-                continue
-            total += status.st_size
-            if len(files) >= MAX_FILES or total > MAX_TOTAL:
-                raise Unreadable(f"it has more than {MAX_FILES} files or {MAX_TOTAL} bytes")
-            try:
-                files[inner] = _file(inner, read_bytes(path, MAX_TOTAL))
-            except FileNotFoundError:
-                continue
+        total += found[path].st_size
+        if len(files) >= MAX_FILES or total > MAX_TOTAL:
+            raise Unreadable(f"it has more than {MAX_FILES} files or {MAX_TOTAL} bytes")
+        try:
+            files[path] = _file(path, read_bytes(top / path, MAX_TOTAL))
+        except FileNotFoundError:
+            continue
     return Contents(origin, files)
 
 
-def _is_link(folder: str, name: str) -> bool:
-    return os.path.islink(os.path.join(folder, name))
+def _belongs(path: str, names: Collection[str], origin: Origin) -> bool:
+    """Whether a folder is of the package: one with a manifest in a tree of several is another package's."""
+    return path.rpartition("/")[2] not in (".git", "target") and not (origin == "folder" and "Cargo.toml" in names)
 
 
 def _file(path: str, data: bytes) -> File:

@@ -9,12 +9,15 @@ from sandbox.cargo.config import CargoConfig
 from sandbox.cargo.files import Unreadable
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.cargo.metadata import Facts
+from sandbox.preflight.packages.card import Card, card_of
 from sandbox.preflight.packages.contents import Contents, Origin, of_crate, of_folder
 from sandbox.preflight.packages.places import Places, is_sound
 
+ABSENT = "its sources are not on this machine"
+
 
 class Packages:
-    """Finds contents. `why(package)` tells afterwards why there were none."""
+    """Finds contents. `why(package)` tells afterwards why there were none: `ABSENT`, or what is wrong with them."""
 
     def __init__(self, cargo_home: Path | None, facts: Facts | None = None, config: CargoConfig | None = None) -> None:
         self._places = None if cargo_home is None else Places(cargo_home, config)
@@ -25,7 +28,17 @@ class Packages:
 
     def why(self, package: LockedPackage) -> str:
         """In words, what kept us from the package's files."""
-        return self._why.get(package, "its sources are not on this machine")
+        return self._why.get(package, ABSENT)
+
+    def card(self, package: LockedPackage, contents: Contents | None) -> Card | None:
+        """What the manifest in a package's contents says; None without contents or a proper manifest."""
+        if contents is None:
+            return None
+        try:
+            return card_of(contents)
+        except Unreadable as error:
+            self._why[package] = f"its manifest can't be read: {error}"
+            return None
 
     def contents(self, package: LockedPackage) -> Contents | None:
         """The files of a package: of the `.crate` with the lock file's checksum, else of the unpacked sources, else of

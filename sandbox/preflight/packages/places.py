@@ -12,7 +12,7 @@ from sandbox.cargo.config import CargoConfig
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.preflight.sources import folders
 from sandbox.preflight.sources.replaced import stand_in
-from sandbox.preflight.sources.source import host, parse
+from sandbox.preflight.sources.source import Source, host, parse
 
 _KINDS = ("cache", "src", "index")
 _VERSION = re.compile(r"[0-9A-Za-z.+-]{1,200}", re.ASCII)
@@ -59,7 +59,7 @@ class Places:
         found = parse(source)
         if found.kind != "registry":
             return ()
-        replacement = stand_in(self._config, found.url)
+        replacement = stand_in(self._config, found)
         names = self._here(found.url)
         if replacement is not None and replacement.kind == "registry":
             names += self._here(replacement.value)
@@ -68,7 +68,7 @@ class Places:
     def _folders(self, url: str) -> tuple[tuple[str, str], ...]:
         """(folder of archives, name of the folder of sources)."""
         names = self._here(url)
-        replacement = stand_in(self._config, url)
+        replacement = stand_in(self._config, Source("registry", url))
         found: list[tuple[str, str]] = []
         if replacement is not None and replacement.kind == "registry":
             names += self._here(replacement.value)

@@ -10,6 +10,8 @@ import time
 import urllib.error
 import urllib.request
 from http.client import HTTPException, HTTPMessage
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import IO
 
 from sandbox.errors import SandboxError
@@ -30,8 +32,29 @@ class LookUpFailed(SandboxError):
 def fetch(url: str) -> bytes | None:
     """The content at a URL, at most `index.MAX_BYTES`; None when the index says that there is none.
 
-    Raises LookUpFailed for every other answer, for redirects to anything but https, and after ten seconds.
+    Raises LookUpFailed for every other answer, for redirects to anything but https, and when ten seconds are over.
     """
+    answers: SimpleQueue[bytes | SandboxError | None] = SimpleQueue()
+    # A socket's own limit is for each piece that arrives, so a server could send a header's letters for days. Nothing
+    # can stop a look-up of a name or a handshake, so it is left behind; the program's end does not wait for it.
+    Thread(target=lambda: answers.put(_tried(url)), daemon=True, name="fetch").start()
+    try:
+        answer = answers.get(timeout=_SECONDS)
+    except Empty:
+        raise LookUpFailed(f"{clip(url)} took more than {_SECONDS:.0f} seconds") from None
+    if isinstance(answer, SandboxError):
+        raise answer
+    return answer
+
+
+def _tried(url: str) -> bytes | SandboxError | None:
+    try:
+        return _fetched(url)
+    except SandboxError as error:
+        return error
+
+
+def _fetched(url: str) -> bytes | None:
     local = is_loopback(url)
     if scheme(url) != "https" and not (local and scheme(url) == "http"):
         raise LookUpFailed(f"{clip(url)} is no https address")
@@ -73,6 +96,7 @@ class _Careful(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> urllib.request.Request | None:
         if scheme(newurl) != "https" or is_loopback(newurl) or _is_inside(newurl):
+            fp.close()
             raise LookUpFailed(f"{clip(req.full_url)} leads to {clip(newurl)}, which is not followed")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 

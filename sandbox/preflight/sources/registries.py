@@ -59,7 +59,7 @@ def sources(subject: Subject) -> tuple[Registry, ...]:
 def private(subject: Subject) -> tuple[Registry, ...]:
     """Every registry but crates.io that the configuration or the lock file has, each URL once. What stands in for
     crates.io by `[source]` is a mirror of it and none of these."""
-    mirror = stand_in(subject.config, CRATES_IO)
+    mirror = stand_in(subject.config, Source("registry", CRATES_IO))
     hidden = {CRATES_IO, key(mirror.value) if mirror and mirror.kind == "registry" else CRATES_IO}
     found = {registry.key: registry for registry in reversed(named(subject)) if registry.key not in hidden}
     for package in subject.locked:

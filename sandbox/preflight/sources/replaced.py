@@ -14,7 +14,7 @@ from sandbox.cargo.files import Unreadable, load_toml, stays_below
 from sandbox.cargo.values import Node, origin_of, plain
 from sandbox.judge.model import Finding, Severity
 from sandbox.preflight.model import Answer, Subject, finding
-from sandbox.preflight.sources.source import CRATES_IO, clip, key, scheme
+from sandbox.preflight.sources.source import CRATES_IO, Source, clip, key, scheme
 
 _MAX_HOPS = 16
 _KINDS = ("registry", "directory", "local-registry", "git")
@@ -55,13 +55,32 @@ def run(subject: Subject) -> Answer:
     return Answer("replacements", "not done" if why else "done", tuple(found), clip(why), looked_at=len(subject.locked))
 
 
-def stand_in(config: CargoConfig | None, url: str) -> StandIn | None:
-    """What replaces the registry of that index URL (or `crates-io`); None when nothing does."""
+def stand_in(config: CargoConfig | None, source: Source) -> StandIn | None:
+    """What replaces a registry, or a git repository at the revision that was asked for; None when nothing does."""
+    if source.kind not in ("registry", "git"):
+        return None
     for name, table in _tables(config):
-        own = _text(table.get("registry"))
-        if (key(own) == key(url)) if own else (name == CRATES_IO and key(url) == CRATES_IO):
+        if _is_of(source, name, table):
             return _follow(config, name, table)
     return None
+
+
+def _is_of(source: Source, name: str, table: dict[str, Node]) -> bool:
+    """Whether that is the table of the source."""
+    if source.kind == "git":
+        own = _text(table.get("git"))
+        return bool(own) and key(own) == source.key and _asked(table) == _reference(source)
+    own = _text(table.get("registry"))
+    return key(own) == source.key if own else name == CRATES_IO and source.public
+
+
+def _asked(table: dict[str, Node]) -> tuple[str, str]:
+    """As cargo takes it: the first of these that there is."""
+    return next(((word, _text(table[word])) for word in ("branch", "tag", "rev") if word in table), ("", ""))
+
+
+def _reference(source: Source) -> tuple[str, str]:
+    return next(((word, source.asked(word)) for word, _ in source.query if word in ("branch", "tag", "rev")), ("", ""))
 
 
 def _tables(config: CargoConfig | None) -> Iterator[tuple[str, dict[str, Node]]]:

@@ -128,6 +128,16 @@ def test_what_the_index_does_not_know_is_not_called_clean(tmp_path: Path) -> Non
     assert lock.yanked(_subject(tmp_path, None, (swapped,))).state == "not done"
 
 
+def test_a_cooldown_is_not_done_where_a_package_that_was_not_accepted_has_no_date(tmp_path: Path) -> None:
+    young, undated = _package("csbench-a", "1.0.0", "c" * 64), _package("csbench-b", "1.0.0", "d" * 64)
+    cached(tmp_path, young, published="2026-11-27T10:00:00Z")
+    cached(tmp_path, undated)
+    answer = lock.fresh(_subject(tmp_path, None, (young, undated), 14))
+    assert (answer.state, answer.why) == ("not done", "the index gives no date for csbench-b 1.0.0")
+    assert _codes(answer) == [("CS0537", "medium")]
+    assert lock.fresh(_subject(tmp_path, (undated,), (young, undated), 14)).state == "done"
+
+
 @pytest.mark.parametrize("head", [b"", b"\x02\x02\0\0\0", b"\x03\x09\0\0\0", b"\x03\x02\0\0"])
 def test_a_cache_of_another_format_is_none(tmp_path: Path, head: bytes) -> None:
     package = _package("csbench-a", "1.0.0", "c" * 64)
@@ -200,6 +210,38 @@ def test_without_files_a_new_dependency_of_a_patch_level_update_is_told_all_the_
     assert _contents(tmp_path / "none", old, (without,)).state == "not done"
 
 
+def test_updates_beyond_the_bound_are_not_done_and_what_was_found_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content, "MAX_UPDATES", 1)
+    (old,), new = _arrayref(tmp_path)
+    more = [put(tmp_path, "csbench-z", version, {"src/lib.rs": LIB}) for version in ("1.0.0", "1.0.1")]
+    answer = _contents(tmp_path, (old, more[0]), (*new, more[1]))
+    assert (answer.state, answer.why) == ("not done", "1 more updates were not compared")
+    assert _codes(answer) == [("CS0533", "high")]
+
+
+def test_an_update_that_is_here_and_was_not_compared_is_not_done(tmp_path: Path) -> None:
+    seen = [put(tmp_path, "csbench-z", version, {"src/lib.rs": LIB}) for version in ("1.0.0", "1.0.1")]
+    new = put(tmp_path, "csbench-a", "1.0.1", {"src/lib.rs": LIB})
+    for old, after, why in (
+        (new._replace(version="1.0.0"), new, "csbench-a 1.0.0: its sources are not on this machine"),
+        (new, new._replace(version="1.0.2"), ""),
+        (new._replace(version="0.9.0"), new._replace(checksum="0" * 64), "checksum is not the lock file's"),
+    ):
+        answer = _contents(tmp_path, (seen[0], old), (seen[1], after))
+        assert answer.state == ("not done" if why else "done") and why in answer.why
+        assert answer.notes == (() if why else ("the files of csbench-a 1.0.2 are not here",))
+    broken = put(tmp_path, "csbench-b", "1.0.1", {}, more="[")
+    answer = _contents(tmp_path, (seen[0], broken._replace(version="1.0.0")), (seen[1], broken))
+    assert answer.state == "not done" and "its manifest can't be read" in answer.why
+
+
+def test_findings_without_any_file_are_not_called_done(tmp_path: Path) -> None:
+    answer = _contents(tmp_path / "none", *_arrayref(tmp_path))
+    assert answer.state == "not done" and _codes(answer) == [("CS0533", "medium")]
+
+
 def _update(home: Path, was: dict[str, str | bytes], now: dict[str, str | bytes], **more: str) -> Answer:
     before = put(home, "csbench-a", "1.0.0", {"src/lib.rs": LIB, **was}, more=more.get("old", ""))
     after = put(
@@ -231,6 +273,12 @@ LINES = "".join(f'    "{ENCODED[at : at + 76]}",\n' for at in range(0, len(ENCOD
         ("src/key.rs", "const K: &[u8] = &[" + "0x41, " * 1000 + "];", [("CS0535", "medium")]),
         ("tests/data.bin", BINARY, [("CS0535", "low")]),
         ("logo.png", b"\x89PNG\r\n\x1a\n" + BINARY, []),
+        ("src/logo.rs", b"\x89PNG\r\n\x1a\n" + BINARY, [("CS0535", "medium")]),
+        ("src/a.bin", b"GIF8" + BINARY, [("CS0535", "medium")]),
+        ("src/a.gif", BINARY, [("CS0535", "medium")]),
+        ("src/late.txt", b"words\n" * 12_000 + b"\xfe\xff" * 9000, [("CS0535", "medium")]),
+        ("src/late.txt", b"words\n" * 12_000 + BINARY, [("CS0535", "medium")]),
+        ("src/words.txt", ("w\u00f6rter\n" * 12_000), []),
         ("src/small.bin", BINARY[:4000], []),
         ("src/words.rs", "// ordinary words and more of them\n" * 2000, []),
         ("src/key.rs", 'const K: &str = "c2hvcnQ=";\n', []),
@@ -241,6 +289,15 @@ def test_large_data_that_nobody_can_read_is_told_when_it_is_new(
 ) -> None:
     assert _codes(_update(tmp_path, {}, {path: data})) == expected
     assert _codes(_update(tmp_path, {"moved/" + path: data}, {path: data})) == []
+
+
+def test_data_that_took_the_place_of_other_data_is_told_mildly_and_among_tests_not(tmp_path: Path) -> None:
+    other = BINARY[::-1]
+    answer = _update(tmp_path, {"src/data.bin": BINARY}, {"src/data.bin": other})
+    assert _codes(answer) == [("CS0535", "low")]
+    assert "1.0.0 carried other data as src/data.bin" in answer.findings[0].detail
+    assert _codes(_update(tmp_path, {"src/data.bin": LIB * 2000}, {"src/data.bin": other})) == [("CS0535", "medium")]
+    assert _codes(_update(tmp_path, {"tests/data.bin": BINARY}, {"tests/data.bin": other})) == []
 
 
 def test_a_changed_build_script_is_told_with_its_diff(tmp_path: Path) -> None:

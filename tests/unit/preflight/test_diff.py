@@ -3,6 +3,7 @@ CARGO_SANDBOX_GOLDEN=write makes them anew."""
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from pathlib import Path
@@ -14,13 +15,17 @@ from hypothesis import strategies as st
 from sandbox.baseline.model import Baseline, FactEntry, UnitEntry, VersionEntry
 from sandbox.baseline.store import Stores, save
 from sandbox.behaviour.model import Fact
+from sandbox.cargo.config import CargoConfig
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.cli import audit_diff
 from sandbox.cli.options import Settings
 from sandbox.errors import UsageError, WorkspaceError
-from sandbox.preflight.diff import show
+from sandbox.preflight.changes.content import read
+from sandbox.preflight.diff import make, show
 from sandbox.preflight.diff.make import of, run
 from sandbox.preflight.diff.model import Change, LockDiff
+from sandbox.preflight.packages.card import Card
+from sandbox.preflight.packages.contents import MAX_TEXT, Contents
 from sandbox.preflight.packages.find import Packages
 from sandbox.report.render import render_untrusted
 from tests.unit.preflight.crates import CRATES_IO, put
@@ -107,6 +112,26 @@ def test_without_files_nothing_is_called_harmless(tmp_path: Path) -> None:
     assert "csbench-proc1 1.0.100" in diff.notes[0] and "not on this machine" in diff.notes[0]
 
 
+def test_files_that_are_here_and_can_not_be_read_are_told_with_the_reason(tmp_path: Path) -> None:
+    other = put(tmp_path, "csbench-a", "1.0.0", {"src/lib.rs": LIB})._replace(checksum="0" * 64)
+    broken = put(tmp_path, "csbench-b", "1.0.0", {}, more="[")
+    absent = broken._replace(name="csbench-c")
+    notes = of((), (other, broken, absent), Packages(tmp_path)).notes
+    assert notes[:2] == (
+        "the files of csbench-c 1.0.0 are not on this machine",
+        "csbench-a 1.0.0: its files can't be read: its checksum is not the lock file's",
+    )
+    assert len(notes) == 3 and notes[2].startswith("csbench-b 1.0.0: its manifest can't be read")
+
+
+def test_packages_beyond_the_bound_are_not_called_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(make, "MAX_READ", 1)
+    new = tuple(put(tmp_path, f"csbench-{at}", "1.0.0", {"src/lib.rs": LIB}) for at in range(3))
+    diff = of((), new, Packages(tmp_path))
+    assert [one.danger for one in diff.changes] == ["new-code", "new-code", "new"]
+    assert diff.notes == ("2 more packages were not looked into: it is done for 1 at most",)
+
+
 def test_the_same_version_with_another_checksum_is_told(tmp_path: Path) -> None:
     package = put(tmp_path, "csbench-a", "1.0.0", {"src/lib.rs": LIB})
     diff = of((package,), (package._replace(checksum="0" * 64),), Packages(tmp_path))
@@ -125,6 +150,75 @@ def test_a_new_look_alike_is_grave_even_if_it_runs_nothing(tmp_path: Path) -> No
     change = of((), (new,), Packages(tmp_path)).changes[0]
     assert (change.danger, change.severity) == ("new-code", "high")
     assert change.why == ("`serde_jsom` is one letter away (`m` for `n`) from `serde_json`",)
+
+
+def test_of_two_registries_packages_of_one_name_and_version_each_is_told(tmp_path: Path) -> None:
+    old, new = (put(tmp_path, "csbench-a", version, {"src/lib.rs": LIB}) for version in ("1.0.0", "1.0.1"))
+    other = "registry+https://other.invalid/index"
+    before, after = ((one, one._replace(source=other, checksum="0" * 64)) for one in (old, new))
+    diff = of(before, after, Packages(tmp_path))
+    assert sorted((one.danger, one.source) for one in diff.changes) == [
+        ("changed-code", other), ("updated", CRATES_IO),
+    ]  # fmt: skip
+    # As new packages of two registries, each brings on what needs it.
+    need = put(tmp_path, "csbench-n", "1.0.0", {"build.rs": "fn main() {}"})
+    users = tuple(one._replace(dependencies=("csbench-n",)) for one in after)
+    smuggled = of(before, (*users, need), Packages(tmp_path)).of("smuggled")
+    assert len(smuggled) == 1 and len(smuggled[0].why) == 2
+
+
+def test_no_more_than_one_update_s_files_are_kept_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+
+    def counted(packages: Packages, package: LockedPackage) -> tuple[Contents, Card] | None:
+        found = read(packages, package)
+        gc.collect()
+        counts.append(sum(isinstance(one, Contents) for one in gc.get_objects()))
+        return found
+
+    monkeypatch.setattr(make, "read", counted)
+    old = tuple(put(tmp_path, f"csbench-{at}", "1.0.0", {"src/lib.rs": LIB}) for at in range(6))
+    new = tuple(put(tmp_path, f"csbench-{at}", "1.0.1", {"src/lib.rs": LIB}) for at in range(6))
+    assert len(of(old, new, Packages(tmp_path)).changes) == 6 and len(counts) == 12
+    assert max(counts) == counts[0] + 1
+
+
+FIFTY = {f"src/a{at:02}.rs": LIB for at in range(60)}
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "shown"),
+    [
+        (FIFTY, FIFTY | {"src/z.rs": "pub fn evil() {}\n"}, "+pub fn evil() {}"),
+        ({"build.rs": f"//{'x' * 500}"}, {"build.rs": f"//{'x' * 500}y"}, "build.rs: changed, in what is not shown"),
+        ({"build.rs": "x" * MAX_TEXT}, {"build.rs": "x" * MAX_TEXT + "y"}, "build.rs: changed, in what is not shown"),
+        ({"build.rs": b"// \xfe"}, {"build.rs": b"// \xff"}, "build.rs: changed, in what is not shown"),
+        ({"build.rs": LIB}, {"build.rs": LIB, **FIFTY, "src/b": LIB}, ""),
+    ],
+    ids=["behind many files", "behind a long line", "behind what is read", "in no text", "elsewhere"],
+)
+def test_build_time_code_that_changed_where_it_is_not_shown_is_not_called_the_same(
+    tmp_path: Path, was: dict[str, str | bytes], now: dict[str, str | bytes], shown: str
+) -> None:
+    lib = "proc-macro = true" if "build.rs" not in was else ""
+    old, new = (put(tmp_path, "csbench-a", f"1.0.{at}", files, lib=lib) for at, files in enumerate((was, now)))
+    change = of((old,), (new,), Packages(tmp_path)).changes[0]
+    assert change.danger == ("changed-code" if shown else "updated")
+    assert shown in change.script if shown else not change.script
+
+
+def test_of_many_changed_files_the_rest_is_counted(tmp_path: Path) -> None:
+    now = dict.fromkeys(FIFTY, "pub fn other() {}\n")
+    old, new = (
+        put(tmp_path, "csbench-a", f"1.0.{at}", files, lib="proc-macro = true") for at, files in enumerate((FIFTY, now))
+    )
+    assert of((old,), (new,), Packages(tmp_path)).changes[0].script[-1] == "… 10 more files changed"
+
+
+def test_code_that_differs_behind_what_is_read_counts_as_one_line(tmp_path: Path) -> None:
+    files = [{"src/lib.rs": "x" * MAX_TEXT + end} for end in ("", "evil")]
+    old, new = (put(tmp_path, "csbench-a", f"1.0.{at}", one) for at, one in enumerate(files))
+    assert of((old,), (new,), Packages(tmp_path)).changes[0].lines == 1
 
 
 def test_equal_files_do_not_differ(tmp_path: Path) -> None:
@@ -231,6 +325,27 @@ def test_the_command_compares_files_and_tells_by_its_exit_code(
     audit_diff.run(["--json", a, b], Settings(untrusted=True))
     changes = {one["name"]: one for one in json.loads(capsys.readouterr().out)["changes"]}
     assert changes["csbench-web"]["behaviour_diff"] == []
+
+
+def test_the_command_given_through_a_link_reads_the_same_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+    load = audit_diff.cargo_config.load
+
+    def seen(here: Path, home: Path) -> CargoConfig:
+        asked.extend((here, home))
+        return load(here, home)
+
+    monkeypatch.setattr(audit_diff.cargo_config, "load", seen)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "link").symlink_to("home")
+    (tmp_path / "home/.cargo").mkdir()
+    lock = str(_lock(tmp_path / "a.lock", ()))
+    monkeypatch.setenv("CARGO_HOME", str(tmp_path / "link"))
+    monkeypatch.chdir(tmp_path)
+    assert _main(lock, lock) == 0
+    assert asked == [Path(os.path.realpath(tmp_path)), Path(os.path.realpath(tmp_path / "home"))]
 
 
 @pytest.mark.parametrize("words", [[], ["a"], ["a", "b", "c"], ["a", "b", "--json", "--markdown"], ["a", "b", "--x"]])

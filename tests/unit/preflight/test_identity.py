@@ -71,6 +71,14 @@ def test_without_sources_it_is_not_done(tmp_path: Path) -> None:
     assert _run(tmp_path, package, other).notes == ("1 of 2 packages in question have no sources here",)
 
 
+def test_sources_that_are_here_and_can_not_be_read_are_not_done(tmp_path: Path) -> None:
+    fake = put(tmp_path, "proc-macro1", "1.0.106", {}, more=REPOSITORY)
+    for other in (put(tmp_path, "csbench-a", "1.0.0", {}, more="["), put(tmp_path, "serde", "1.0.0", {}, more="[")):
+        answer = _run(tmp_path, fake, other)
+        assert answer.state == "not done" and f"{other.name} 1.0.0: its manifest can't be read" in answer.why
+        assert _codes(answer) == [("CS0522", "medium")]
+
+
 @pytest.mark.parametrize(
     ("url", "expected"),
     [

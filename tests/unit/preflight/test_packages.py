@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import subprocess
 import tarfile
 import zlib
 from pathlib import Path
@@ -120,6 +121,29 @@ def test_unpacked_sources_are_read_where_there_is_no_package_and_links_are_not_f
     os.symlink("/etc/passwd", top / "Cargo.toml")
     with pytest.raises(Unreadable, match="link"):
         of_folder(top, "unpacked", "Cargo.toml")
+
+
+def test_folders_without_end_are_refused_and_not_followed_to_the_stacks_end(tmp_path: Path) -> None:
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1100):
+        os.mkdir("a", dir_fd=here)
+        below = os.open("a", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    with pytest.raises(Unreadable, match="nested more than"):
+        of_folder(tmp_path, "unpacked")
+    subprocess.run(["rm", "-rf", tmp_path / "a"], check=True)
+
+
+def test_other_packages_and_what_was_built_do_not_belong_to_a_folder_s_package(tmp_path: Path) -> None:
+    for path in ("Cargo.toml", "src/lib.rs", "target/x", "src/target/x", ".git/x", "other/Cargo.toml", "other/deep/x"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("")
+    assert sorted(of_folder(tmp_path, "folder").files) == ["Cargo.toml", "src/lib.rs"]
+    assert sorted(of_folder(tmp_path, "unpacked").files) == [
+        "Cargo.toml", "other/Cargo.toml", "other/deep/x", "src/lib.rs",
+    ]  # fmt: skip
 
 
 def test_names_that_lead_elsewhere_find_nothing(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
@@ -134,9 +136,9 @@ def test_a_commit_that_is_no_sha_1_is_not_done(tmp_path: Path) -> None:
     assert checkouts.run(dataclasses.replace(made, locked=(locked("serde"),))).state == "done"
 
 
-def test_what_is_not_checked_out_is_only_counted(pristine: Repository) -> None:
+def test_what_is_not_checked_out_is_not_done(pristine: Repository) -> None:
     answer = pristine.run("0" * 40)
-    assert answer.state == "done" and answer.notes == ("1 commits of the lock file are not checked out",)
+    assert answer.state == "not done" and answer.why == "1 commits of the lock file are not checked out"
 
 
 def test_submodules_are_named_as_not_done(tmp_path: Path) -> None:
@@ -150,6 +152,66 @@ def test_submodules_are_named_as_not_done(tmp_path: Path) -> None:
     (made.folder / "sub/file").write_bytes(b"")
     answer = made.run(commit)
     assert answer.state == "not done" and "sub" in answer.why and not answer.findings
+
+
+def _loose(database: Path, kind: str, content: bytes) -> str:
+    data = f"{kind} {len(content)}\0".encode() + content
+    name = hashlib.sha1(data, usedforsecurity=False).hexdigest()
+    path = database / "objects" / name[:2] / name[2:]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(zlib.compress(data))
+    return name
+
+
+def test_a_few_trees_that_name_one_another_without_end_are_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkouts, "MAX_FILES", 5_000)
+    tree = _loose(tmp_path, "tree", b"")
+    for _ in range(6):
+        tree = _loose(tmp_path, "tree", b"".join(b"40000 %d\0" % at + bytes.fromhex(tree) for at in range(10)))
+    commit = _loose(tmp_path, "commit", f"tree {tree}\n".encode())
+    with pytest.raises(Unreadable, match="more than 5000"):
+        checkouts._wanted(Objects(str(tmp_path / "objects")), commit)
+
+
+class _Chain:
+    """A pack with a base of ten bytes and deltas on it, each of `step`."""
+
+    def __init__(self, folder: Path, step: bytes, count: int) -> None:
+        pack = bytearray(b"PACK" + bytes(8))
+        at = len(pack)
+        pack += _head(3, 10) + zlib.compress(b"x" * 10)
+        for _ in range(count):
+            before, at = at, len(pack)
+            pack += _head(6, len(step)) + _back(at - before) + zlib.compress(step)
+        self.path, self.last = folder / "a.pack", at
+        self.path.write_bytes(pack)
+
+
+def _head(kind: int, size: int) -> bytes:
+    return bytes([0x80 | kind << 4 | size & 15, *([size >> 4 & 0x7F | 0x80, size >> 11])])
+
+
+def _back(distance: int) -> bytes:
+    low = distance & 0x7F
+    return bytes([(distance >> 7) - 1 | 0x80, low]) if distance > 0x7F else bytes([low])
+
+
+SAME = bytes([10, 10, 0b10010000, 10])
+
+
+def test_deltas_that_are_large_together_are_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = _Chain(tmp_path, SAME, 50)
+    store = Objects(str(tmp_path))
+    assert store._entry(str(chain.path), "", chain.last) == ("blob", b"x" * 10)
+    monkeypatch.setattr(objects, "MAX_OBJECT", 50 * len(SAME) - 1)
+    with pytest.raises(Unreadable, match="a chain of deltas of more"):
+        store._entry(str(chain.path), "", chain.last)
+    monkeypatch.undo()
+    monkeypatch.setattr(objects, "_MAX_MADE", 499)
+    with pytest.raises(Unreadable, match="makes too much"):
+        store._entry(str(chain.path), "", chain.last)
 
 
 @settings(max_examples=150, deadline=None)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.preflight.integrity import vendored
+from sandbox.preflight.integrity import checkouts, vendored
 from sandbox.preflight.model import Answer
 from tests.unit.preflight.integrity.homes import digest
 from tests.unit.preflight.sources.make import SUM, codes, details, locked, subject
@@ -101,3 +101,30 @@ def test_without_a_vendored_source_there_is_nothing_to_do(tmp_path: Path) -> Non
 
 def test_a_folder_that_is_not_there_is_not_done(tmp_path: Path) -> None:
     assert vendored.run(subject(tmp_path, locked("csbench-x"), tree=TREE)).state == "not done"
+
+
+GIT = "git+https://git.invalid/x?branch=main#" + "0" * 40
+GIT_TREE = """[source."git+https://git.invalid/x?branch=main"]
+git = "https://git.invalid/x"
+branch = "main"
+replace-with = "v"
+[source.v]
+directory = "vendor"
+"""
+
+
+def test_vendored_packages_from_git_are_looked_at_and_not_asked_for_a_checkout(tmp_path: Path) -> None:
+    looked_at = subject(tmp_path, locked("csbench-x", "1.2.0", GIT, checksum=None), tree=GIT_TREE)
+    assert vendored.run(looked_at).state == "not done"
+    folder = tmp_path / "ws/vendor/csbench-x"
+    (folder / "src").mkdir(parents=True)
+    for path, content in FILES.items():
+        (folder / path).write_bytes(content)
+    sums = {path: digest(content) for path, content in FILES.items()}
+    (folder / vendored.SUMS).write_text(json.dumps({"files": sums, "package": None}))
+    clean = vendored.run(looked_at)
+    assert (clean.state, clean.findings, clean.looked_at) == ("done", (), 3)
+    (folder / "src/lib.rs").write_bytes(b"evil")
+    assert codes(vendored.run(looked_at)) == ["CS0511"]
+    answer = checkouts.run(looked_at)
+    assert answer.state == "done" and answer.notes == ("1 packages from git are vendored, and not looked at here",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -15,6 +16,12 @@ from sandbox.preflight.sources.fetch import LookUpFailed, fetch
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
+        if self.path == "/slow":
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                for letter in b"HTTP/1.1 200 OK\r\nX: " + b"x" * 30:
+                    self.wfile.write(bytes([letter]))
+                    time.sleep(0.04)
+            return
         code = int(self.path[1:4])
         body = b"x" * int(self.path.partition("?")[0][5:] or 0)
         self.send_response(code)
@@ -74,6 +81,16 @@ def test_taking_too_long_is_refused(base: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(module, "_SECONDS", 1e-9)
     with pytest.raises(LookUpFailed):
         fetch(f"{base}/200/200000")
+
+
+def test_a_server_that_sends_its_headers_letter_by_letter_does_not_hold_us(
+    base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SECONDS", 0.3)
+    begin = time.monotonic()
+    with pytest.raises(LookUpFailed, match="took more than"):
+        fetch(f"{base}/slow")
+    assert time.monotonic() - begin < 1.2
 
 
 @pytest.mark.parametrize("url", ["http://index.invalid/", "file:///etc/passwd", "ftp://127.0.0.1/", "no address"])

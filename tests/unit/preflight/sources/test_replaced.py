@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.preflight.model import Wishes
 from sandbox.preflight.sources import replaced
-from sandbox.preflight.sources.source import SPARSE_INDEX
+from sandbox.preflight.sources.source import SPARSE_INDEX, parse
 from tests.unit.preflight.sources.make import NAMES_ACME, codes, details, locked, subject
 
 VENDORED = '[source.crates-io]\nreplace-with = "vendored"\n[source.vendored]\ndirectory = "vendor"\n'
@@ -42,11 +42,11 @@ def test_a_chain_is_followed_to_its_end(tmp_path: Path) -> None:
     )
     looked_at = subject(tmp_path, tree=tree)
     assert "/elsewhere" in details(replaced.run(looked_at))
-    end = replaced.stand_in(looked_at.config, SPARSE_INDEX)
+    end = replaced.stand_in(looked_at.config, parse(SPARSE_INDEX))
     assert end is not None and (end.kind, end.value, end.remote) == ("directory", "/elsewhere", False)
-    end = replaced.stand_in(looked_at.config, "registry+https://a.invalid/")
+    end = replaced.stand_in(looked_at.config, parse("registry+https://a.invalid/"))
     assert end is not None and end.name == "b"
-    assert replaced.stand_in(looked_at.config, "https://nobody.invalid") is None
+    assert replaced.stand_in(looked_at.config, parse("registry+https://nobody.invalid")) is None
 
 
 @pytest.mark.parametrize("target", ["b", "crates-io", "nowhere"])
@@ -124,3 +124,37 @@ def test_a_lock_file_alone_shows_no_patches(tmp_path: Path) -> None:
     alone = dataclasses.replace(subject(tmp_path, tree=None), root=None)
     answer = replaced.run(alone)
     assert answer.state == "not done" and "[patch]" in answer.why and "configuration" in answer.why
+
+
+GIT = """
+[source."git+https://git.invalid/x?rev=abc"]
+git = "https://git.invalid/x"
+rev = "abc"
+replace-with = "v"
+[source."git+https://git.invalid/y"]
+git = "https://git.invalid/y"
+replace-with = "v"
+[source.v]
+directory = "vendor"
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("git+https://git.invalid/x?rev=abc#0", True),
+        ("git+https://Git.invalid/x.git?rev=abc#0", True),
+        ("git+https://git.invalid/x?tag=abc#0", False),
+        ("git+https://git.invalid/x?rev=abd#0", False),
+        ("git+https://git.invalid/x#0", False),
+        ("git+https://git.invalid/y#0", True),
+        ("git+https://git.invalid/y?branch=main#0", False),
+        ("registry+https://git.invalid/y", False),
+        (None, False),
+    ],
+)
+def test_a_git_source_is_replaced_at_the_revision_that_was_asked_for(
+    tmp_path: Path, source: str | None, found: bool
+) -> None:
+    end = replaced.stand_in(subject(tmp_path, tree=GIT).config, parse(source))
+    assert (end is not None) == found and (end is None or end.kind == "directory")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
+from itertools import islice
 from typing import NamedTuple
 
 MAX_FILES = 200_000
@@ -45,8 +46,11 @@ def identity(status: os.stat_result) -> tuple[int, int, int, int, int]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def walk(top: str, skip: str = "") -> Tree | None:
-    """What lies below a folder, but for `skip` in it; None when there is none. Raises TooMuch and OSError."""
+def walk(top: str, skip: str = "", enter: Callable[[str, Collection[str]], bool] | None = None) -> Tree | None:
+    """What lies below a folder, but for `skip` in it; None when there is none. Raises TooMuch and OSError.
+
+    `enter` is asked for each folder below, with its path and the names in it, whether it belongs to the tree.
+    """
     try:
         if not stat.S_ISDIR(os.lstat(top).st_mode):
             return Tree({}, ("the folder itself is no folder",))
@@ -61,7 +65,10 @@ def walk(top: str, skip: str = "") -> Tree | None:
         if depth > MAX_DEPTH:
             raise TooMuch(f"folders are nested more than {MAX_DEPTH} deep")
         with os.scandir(f"{top}/{below}") as found:
-            for entry in found:
+            entries = list(islice(found, MAX_FILES - count + 1))
+            if enter is not None and below and not enter(below[:-1], [entry.name for entry in entries]):
+                continue
+            for entry in entries:
                 if below + entry.name == skip:
                     continue
                 count += 1
