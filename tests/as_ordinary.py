@@ -54,6 +54,7 @@ def own(base: Path, user: User) -> dict[str, str]:
         "CARGO_SANDBOX_TEST_DIR": base / "tests",
         "PYTHONPYCACHEPREFIX": base / "pycache",
         "HYPOTHESIS_STORAGE_DIRECTORY": base / "hypothesis",
+        "PYTEST_DEBUG_TEMPROOT": base / "pytest",
     }
     for path in places.values():
         path.mkdir(parents=True, exist_ok=True)
