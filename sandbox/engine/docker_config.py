@@ -20,7 +20,7 @@ RECURSIVE_READ_ONLY = (1, 44)
 """First API version that can make a mount read-only with everything below it (Docker 25)."""
 
 _INODES = 1 << 20
-SHM = "/dev/shm"
+_SHM = "/dev/shm"
 _SMALL = 64 << 20
 # The daemon's own list (moby, daemon/pkg/oci/defaults.go), and all of /sys, which nothing that compiles needs.
 _MASKED = (
@@ -89,7 +89,6 @@ def container(
         "ReadonlyRootfs": True,
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
         "SecurityOpt": ["no-new-privileges:true", f"seccomp={profile}"],
-        "ShmSize": next((mount.size for mount in plan.mounts if mount.target == SHM), 0) or _SMALL,
         # The daemon switches IPv6 off even on loopback, which tests of programs use.
         "Sysctls": {f"net.ipv6.conf.{name}.disable_ipv6": "0" for name in ("all", "lo")}
         if daemon.ipv6 and not plan.network
@@ -133,9 +132,10 @@ def container(
 def effective(plan: Plan) -> tuple[Mount, ...]:
     """The plan's mounts, the last one for each place: the daemon takes them in the order of their depth.
 
-    Without `/proc`, `/dev` and shared memory, which the daemon makes itself (the last as large as the plan says).
+    Without `/proc` and `/dev`, which the daemon makes itself. Shared memory it would make too, but without a limit of
+    how many files are in it.
     """
-    own = (mount for mount in plan.mounts if mount.kind not in ("proc", "dev") and mount.target != SHM)
+    own = (mount for mount in plan.mounts if mount.kind not in ("proc", "dev"))
     return tuple({mount.target: mount for mount in own}.values())
 
 
@@ -174,9 +174,9 @@ def _bind(mount: Mount, daemon: Daemon) -> dict[str, Any]:
 
 
 def _tmpfs(mount: Mount, uid: int, gid: int) -> str:
-    return (
-        f"rw,nosuid,nodev,exec,size={mount.size or _SMALL},nr_inodes={_INODES},mode={mount.mode:o},uid={uid},gid={gid}"
-    )
+    runs = "noexec" if mount.target == _SHM else "exec"  # as the daemon makes it itself
+    limits = f"size={mount.size or _SMALL},nr_inodes={_INODES}"
+    return f"rw,nosuid,nodev,{runs},{limits},mode={mount.mode:o},uid={uid},gid={gid}"
 
 
 def _between(mounts: tuple[Mount, ...]) -> tuple[Mount, ...]:
@@ -243,7 +243,8 @@ def _refuse_links(mounts: tuple[Mount, ...]) -> None:
 
 def _refuse_unknown_places(mounts: tuple[Mount, ...], daemon: Daemon) -> None:
     for mount in mounts:
-        if any(is_within(mount.target, top) for top in ("/proc", "/sys", "/dev")) or mount.target == "/":
+        own = any(is_within(mount.target, top) for top in ("/proc", "/sys", "/dev")) and mount.target != _SHM
+        if own or mount.target == "/":
             raise InternalError(f"nothing may be mounted at {mount.target}")
         if not _is_text(mount.target + mount.source):
             raise SetupError(

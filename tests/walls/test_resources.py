@@ -123,7 +123,7 @@ def test_memory_has_an_end_also_when_nobody_looks(lab: Lab, engine: str) -> None
 
 @on_docker
 def test_files_without_content_are_memory_too(lab: Lab, engine: str) -> None:
-    """The daemon makes shared memory, without a limit of their number; but the control group counts them."""
+    """Long before their number is at its end the control group counts them."""
     project = lab.project(binary(main=_STORM.replace("PLACE", '"/dev/shm"')))
     assert sandboxed(project, "build").code == 0
     done = sandboxed(project, "run", options=["--memory-limit", "100M"], timeout=90)

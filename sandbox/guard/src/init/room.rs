@@ -1,5 +1,5 @@
 //! How many tasks the container may have. The kernel's own limit (`RLIMIT_NPROC`) does not hold for the user that is the
-//! host's root, whatever namespace it is in (getrlimit(2)). A fork asks nobody, so we look every few milliseconds.
+//! host's root, whatever namespace it is in (getrlimit(2)). A fork asks nobody, so we look often enough.
 
 use super::settings::Limit;
 use crate::sys;
@@ -8,8 +8,12 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::Duration;
 
-/// Time between two looks: what a storm of forks can make in it is what it can have too much.
-const PAUSE: Duration = Duration::from_millis(5);
+/// Shortest and longest time between two looks. What a storm of forks can make in it is what it can have too much.
+const PAUSES: [u64; 2] = [5, 50];
+
+/// Tasks that are made in a millisecond, at most. A fork takes some 50 microseconds of a processor; this leaves room for
+/// dozens of them.
+const MOST_IN_A_MS: u64 = 200;
 
 /// The thread that looks. Once there are too many tasks it stops all but us and makes `fd` readable; the end is for
 /// whoever waits there.
@@ -96,7 +100,7 @@ impl Made {
 fn wait_until_full(most: u64, mut made: Made, count: impl Fn() -> u64) {
     let mut at_most = 0u64;
     loop {
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(pause(most - at_most));
         at_most = at_most.saturating_add(made.since());
         if at_most >= most {
             at_most = count();
@@ -105,6 +109,12 @@ fn wait_until_full(most: u64, mut made: Made, count: impl Fn() -> u64) {
             }
         }
     }
+}
+
+/// Until so many more tasks can have been made.
+fn pause(left: u64) -> Duration {
+    let [shortest, longest] = PAUSES;
+    Duration::from_millis((left / MOST_IN_A_MS).clamp(shortest, longest))
 }
 
 /// Tasks of the container: each process's folder of tasks has a link more for each of them (proc(5)).
@@ -155,6 +165,12 @@ mod tests {
         });
         assert_eq!(counted.get(), 3);
         assert_eq!(most(40), 144);
+    }
+
+    #[test]
+    fn the_nearer_it_is_to_full_the_sooner_it_looks_again() {
+        let times = [0, 100, 2_000, 8_000, u64::MAX].map(|left| pause(left).as_millis());
+        assert_eq!(times, [5, 5, 10, 40, 50]);
     }
 
     #[test]
