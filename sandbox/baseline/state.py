@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sandbox.baseline.context import Context, contexts
 from sandbox.baseline.model import BaselineError
 from sandbox.baseline.shelf import BehaviourShelf
 from sandbox.behaviour.model import Behaviour, Profile
@@ -26,7 +27,8 @@ BUILD_FIRST = "build first: cargo-sandbox build"
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A workspace's behaviours. `run` is the newest run that is part of it; `holes`: in words, what is missing."""
+    """A workspace's behaviours. `run` is the newest run that is part of it, `toolchain` and `host` (its triple) are of
+    that; `holes`: in words, what is missing."""
 
     workspace: str
     run: str
@@ -34,6 +36,11 @@ class State:
     checksums: Mapping[tuple[str, str], str]
     toolchain: str = ""
     holes: tuple[str, ...] = ()
+    host: str = ""
+
+    def contexts(self) -> dict[tuple[str, str], Context]:
+        """Under what each package version was built."""
+        return contexts(self.profile, self.toolchain, self.host)
 
 
 def checksums_of(packages: Iterable[LockedPackage]) -> dict[tuple[str, str], str]:
@@ -56,7 +63,7 @@ def state_of_run(workspace: str, checksums: Mapping[tuple[str, str], str], name:
                 hint="name a run of this one: cargo-sandbox runs list",
             )
         profile = profile_of(reader)
-    return State(workspace, profile.run, profile, checksums, _toolchain(header), profile.holes)
+    return State(workspace, profile.run, profile, checksums, _toolchain(header), profile.holes, _host(header))
 
 
 def state_of(workspace: str, checksums: Mapping[tuple[str, str], str], store: RunStore, state_dir: Path) -> State:
@@ -101,7 +108,7 @@ def state_of(workspace: str, checksums: Mapping[tuple[str, str], str], store: Ru
         holes.append(f"{len(lost)} fresh units have no behaviour on record ({some}); build them again: cargo clean")
     found.sort(key=lambda one: (one.key, one.facts, one.macros))
     whole = Profile(last.id, profile.normaliser, tuple(found), tuple(holes))
-    return State(workspace, last.id, whole, checksums, _toolchain(last.header), tuple(holes))
+    return State(workspace, last.id, whole, checksums, _toolchain(last.header), tuple(holes), _host(last.header))
 
 
 class _Runs:
@@ -170,3 +177,8 @@ def _toolchain(header: Mapping[str, Any]) -> str:
     versions = header.get("versions")
     words = str(versions.get("rustc", "")).split() if isinstance(versions, dict) else []
     return words[1] if len(words) > 1 and words[0] == "rustc" else ""
+
+
+def _host(header: Mapping[str, Any]) -> str:
+    host = header.get("host")
+    return host if isinstance(host, str) else ""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sandbox.behaviour.collect import Collector
+from sandbox.behaviour.compiled import Compiled, compiled
 from sandbox.behaviour.directives import fact_of, links_of
 from sandbox.behaviour.model import CLASSES, Behaviour, Class, Key, Profile
 from sandbox.behaviour.normalise import Normaliser, stored_text
@@ -62,6 +63,7 @@ class Profiler:
             # Whose descent is lost has no record of a start.
             self._units.known["u?"] = _nobody()
             collector = self._collectors["u?"] = Collector(Normaliser(self._roots), Processes(0, self._room))
+        self._first_exec(self._units.known[str(name)], event, collector.names)
         raw = collector.event(event)
         if raw and len(self._executed) < MOST_EXECUTED:
             self._executed.add(raw)
@@ -81,6 +83,11 @@ class Profiler:
         ]
         found.sort(key=lambda one: (one.key, one.facts, one.macros))
         return Profile(run, VERSION, tuple(found), tuple(why))
+
+    def _first_exec(self, unit: Unit, event: Mapping[str, Any], names: Normaliser) -> None:
+        """Of a compile, what cargo started it with."""
+        if unit.compiled is None and unit.key.role == "rustc" and event.get("kind") == "exec":
+            unit.compiled = compiled(event.get("argv"), names) if event.get("pid") == unit.pid else Compiled()
 
     def _before_its_start(self, name: str, event: Mapping[str, Any]) -> None:
         if self._early_events >= MOST_EARLY:
@@ -169,5 +176,5 @@ def _behaviour(
     loaded = sorted(names.path(stored_text(macro)) for macro in macros) if isinstance(macros, list) else []
     return Behaviour(
         unit.key, VERSION, facts, tuple(map(str, loaded)), tuple(name for name in CLASSES if name in cut),
-        unit.name, collector.own_reads, unit.quiet,
+        unit.name, collector.own_reads, unit.quiet, *(unit.compiled or Compiled()),
     )  # fmt: skip

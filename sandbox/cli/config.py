@@ -10,26 +10,28 @@ from typing import Any
 
 from sandbox.cargo import workspace
 from sandbox.cli.options import Settings
+from sandbox.cli.words import MANIFEST, parse
 from sandbox.errors import UsageError, WorkspaceError
 from sandbox.policy.files import present
 from sandbox.policy.load import decide
 from sandbox.policy.model import Allowance, ProjectPolicy
 from sandbox.report.render import render_untrusted as safe
 
-_USAGE = "config show [--origin] [--json]"
+_USAGE = "config show [--origin] [--json] [--manifest-path PATH]"
 
 
 def run(words: Sequence[str], settings: Settings) -> int:
     """Print the effective policy. Raises UsageError, PolicyError."""
-    if list(words[:1]) != ["show"] or not set(words[1:]) <= {"--origin", "--json"}:
+    given = parse(words, _USAGE, ("--origin", "--json"), MANIFEST)
+    if given.names != ["show"] or given.rest:
         raise UsageError(f"config {' '.join(words)}: not understood", hint=_USAGE)
-    root = root_here()
+    root = root_of(given.manifest)
     env = dict(os.environ)
     _, policy = decide(settings, present(root, env), root, env)
-    if "--json" in words:
+    if "--json" in given.switches:
         print(json.dumps(to_json(policy), indent=1, sort_keys=True))
     else:
-        print("\n".join(lines(policy, "--origin" in words)))
+        print("\n".join(lines(policy, "--origin" in given.switches)))
     return 0
 
 
@@ -77,11 +79,12 @@ def _value(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def root_here() -> str:
-    """The workspace of the working directory; empty outside of any, where the user's and the system's files count."""
+def root_of(manifest: str | None = None) -> str:
+    """The workspace of a manifest, or of the working directory; empty outside of any, where the user's and the system's
+    files count. Raises WorkspaceError."""
     try:
-        return str(workspace.discover(Path(os.path.realpath(os.getcwd())), None, dict(os.environ)).root)
+        return str(workspace.discover(Path(os.path.realpath(os.getcwd())), manifest, dict(os.environ)).root)
     except WorkspaceError as error:
-        if error.file:
+        if error.file or manifest is not None:
             raise
         return ""
