@@ -57,10 +57,11 @@ def joined(*targets: str) -> str:
     return _SEVERAL.join(sorted({part for target in targets for part in target.split(_SEVERAL) if part}))
 
 
-def changes(accepted: Context, now: Context) -> Iterator[str]:
-    """What is another now, in words; a part that is not known today is none."""
+def changes(accepted: Context, now: Context, known_only: bool = False) -> Iterator[str]:
+    """What is another now, in words; a part that is not known today is none, nor with `known_only` one that was not
+    known then."""
     for (name, before), (_, after) in zip(accepted.rows(), now.rows(), strict=True):
-        if after and before != after:
+        if after and before != after and (before or not known_only):
             yield f"{name}: {after} (accepted with {before or _NONE})"
 
 

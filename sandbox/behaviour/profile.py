@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sandbox.behaviour.collect import Collector
-from sandbox.behaviour.compiled import Compiled, compiled
+from sandbox.behaviour.compiled import compiled
 from sandbox.behaviour.directives import fact_of, links_of
 from sandbox.behaviour.model import CLASSES, Behaviour, Class, Key, Profile
 from sandbox.behaviour.normalise import Normaliser, stored_text
@@ -34,6 +34,7 @@ class Profiler:
         self._roots = roots_of(plan, workspace)
         self._units = Units()
         self._room = Room()
+        self._compilers: dict[str, Unit] = {}
         self._collectors: dict[str, Collector] = {}
         self._early: dict[str, list[Mapping[str, Any]]] = {}
         self._early_events = 0
@@ -46,6 +47,8 @@ class Profiler:
         if unit is None:
             return
         names = Normaliser(self._roots, own_roots(unit, self._roots), unit.pid)
+        if unit.key.role == "rustc":
+            self._compilers[unit.name] = unit
         self._collectors[unit.name] = Collector(names, Processes(unit.pid, self._room))
         for event in self._early.pop(unit.name, ()):
             self.event(event)
@@ -63,7 +66,8 @@ class Profiler:
             # Whose descent is lost has no record of a start.
             self._units.known["u?"] = _nobody()
             collector = self._collectors["u?"] = Collector(Normaliser(self._roots), Processes(0, self._room))
-        self._first_exec(self._units.known[str(name)], event, collector.names)
+        if self._compilers and name in self._compilers and event.get("kind") == "exec":
+            self._started(self._compilers.pop(name), event, collector.names)
         raw = collector.event(event)
         if raw and len(self._executed) < MOST_EXECUTED:
             self._executed.add(raw)
@@ -84,10 +88,10 @@ class Profiler:
         found.sort(key=lambda one: (one.key, one.facts, one.macros))
         return Profile(run, VERSION, tuple(found), tuple(why))
 
-    def _first_exec(self, unit: Unit, event: Mapping[str, Any], names: Normaliser) -> None:
-        """Of a compile, what cargo started it with."""
-        if unit.compiled is None and unit.key.role == "rustc" and event.get("kind") == "exec":
-            unit.compiled = compiled(event.get("argv"), names) if event.get("pid") == unit.pid else Compiled()
+    def _started(self, unit: Unit, event: Mapping[str, Any], names: Normaliser) -> None:
+        """A compile's first exec is cargo's: with it the compiler was started."""
+        if event.get("pid") == unit.pid:
+            unit.compiled = compiled(event.get("argv"), names)
 
     def _before_its_start(self, name: str, event: Mapping[str, Any]) -> None:
         if self._early_events >= MOST_EARLY:
@@ -176,5 +180,5 @@ def _behaviour(
     loaded = sorted(names.path(stored_text(macro)) for macro in macros) if isinstance(macros, list) else []
     return Behaviour(
         unit.key, VERSION, facts, tuple(map(str, loaded)), tuple(name for name in CLASSES if name in cut),
-        unit.name, collector.own_reads, unit.quiet, *(unit.compiled or Compiled()),
+        unit.name, collector.own_reads, unit.quiet, *unit.compiled,
     )  # fmt: skip

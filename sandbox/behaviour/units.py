@@ -19,7 +19,7 @@ MOST_OUTPUTS = 200_000
 @dataclass(slots=True)
 class Unit:
     """One unit's records. `outputs`: raw path -> SHA-256 in hexadecimal, or empty where the record has none.
-    `compiled`: None until its compiler was started."""
+    `compiled`: what its compiler was started with."""
 
     name: str
     key: Key
@@ -32,7 +32,7 @@ class Unit:
     outputs_cut: bool = False
     survivors: tuple[str, ...] = ()
     quiet: int = 0
-    compiled: Compiled | None = None
+    compiled: Compiled = field(default_factory=Compiled)
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 from sandbox.baseline.accept import unused
 from sandbox.baseline.context import Context, changes, of_entry
 from sandbox.baseline.judge import drift
+from sandbox.baseline.ladder import Step
 from sandbox.baseline.model import BaselineError, VersionEntry
 from sandbox.baseline.novelty import Novelty, by_package, novelties
 from sandbox.baseline.state import State
@@ -60,7 +61,7 @@ def _status(here: Place, state: State, stores: Stores, as_json: bool) -> int:
             "store": step.store, "compared_with": step.entry.version if step.entry else None,
             "units": len(units), "new_facts": sum(len(one.new) for one in units), "outdated": step.outdated,
             "context": context_json(under[package, version], step.entry),
-            "other_context": list(_other_context(under[package, version], step.entry)),
+            "other_context": list(_other_context(under[package, version], step)),
         })  # fmt: skip
     left = unused({**stores.user, **here.known(False)}, here.checksums)
     if as_json:
@@ -132,7 +133,7 @@ def context_lines(one: Novelty, under: Contexts) -> Iterator[str]:
     told = "; ".join(f"{name}: {value}" for name, value in now.rows() if value)
     if told:
         yield safe(f"  built with {told}", _WIDTH)
-    for line in _other_context(now, one.step.entry):
+    for line in _other_context(now, one.step):
         yield safe(f"  other {line}", _WIDTH)
 
 
@@ -141,8 +142,10 @@ def context_json(now: Context, entry: VersionEntry | None) -> dict[str, Any]:
     return {"now": asdict(now), "accepted": asdict(of_entry(entry)) if entry is not None else None}
 
 
-def _other_context(now: Context, entry: VersionEntry | None) -> Iterator[str]:
-    yield from changes(of_entry(entry), now) if entry is not None else ()
+def _other_context(now: Context, step: Step) -> Iterator[str]:
+    """Of the pack's entries only what they tell: they have no features on record."""
+    if step.entry is not None:
+        yield from changes(of_entry(step.entry), now, known_only=step.store == "pack")
 
 
 def lines(one: Novelty) -> Iterator[str]:

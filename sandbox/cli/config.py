@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,9 @@ def lines(policy: ProjectPolicy, origin: bool) -> list[str]:
         text = f"{one.key} = {_value(one.value)}"
         found.append(safe(f"{text:<40} # {one.origin}" if origin else text, 4000))
     for allowance in policy.allowances:
-        text = f"allow {allowance.words()}" + (f", until {allowance.expires}" if allowance.expires else "")
+        text = f"allow {allowance.words()}"
+        if allowance.expires:
+            text += f", {'expired on' if allowance.expired(date.today()) else 'until'} {allowance.expires}"
         found.append(safe(f"{text:<40} # {allowance.origin}" if origin else text, 4000))
     for label, notes in (("loosened by the tree", policy.loosened), ("left out of the tree's file", policy.ignored)):
         found += [safe(f"# {label}: {note}", 4000) for note in notes]
