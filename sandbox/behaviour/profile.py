@@ -72,6 +72,10 @@ class Profiler:
         if raw and len(self._executed) < MOST_EXECUTED:
             self._executed.add(raw)
 
+    def was_executed(self, path: str) -> bool:
+        """Whether a unit has executed this file so far."""
+        return path in self._executed
+
     def finish(self, run: str, holes: Iterable[str] = ()) -> Profile:
         """The behaviours, in order. `holes`: in words, why the record is not whole (then no class is)."""
         why = [*holes]
