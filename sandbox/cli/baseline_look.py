@@ -84,8 +84,11 @@ def _status(here: Place, state: State, stores: Stores, as_json: bool) -> int:
         print(f"{safe(package)} {safe(version)}: unused, Cargo.lock does not have it (cargo-sandbox baseline prune)")
     for hole in state.holes:
         print(f"note: not all is known: {safe(hole)}")
-    good = sum(row["rung"] == "same version" and not row["new_facts"] for row in rows)
-    print(f"{good} of {len(rows)} packages are as accepted (run {state.run})")
+    known = [row for row in rows if row["rung"] == "same version" and not row["new_facts"]]
+    # What ships with us was accepted by nobody here.
+    packed = sum(row["store"] == "pack" for row in known)
+    also = f", {packed} more are as in the pack" if packed else ""
+    print(f"{len(known) - packed} of {len(rows)} packages are as accepted{also} (run {state.run})")
     return 0
 
 
