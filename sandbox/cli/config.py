@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.cargo import workspace
-from sandbox.cli.options import Settings
+from sandbox.cli.options import OPTIONS, Settings
 from sandbox.cli.words import MANIFEST, parse
 from sandbox.errors import UsageError, WorkspaceError
 from sandbox.policy.files import present
@@ -40,7 +40,7 @@ def lines(policy: ProjectPolicy, origin: bool) -> list[str]:
     """The policy for people: one line a setting, one an allowance."""
     found = []
     for one in policy.shown:
-        text = f"{one.key} = {_value(one.value)}"
+        text = f"{one.key} = {_value(one.key, one.value)}"
         found.append(safe(f"{text:<40} # {one.origin}" if origin else text, 4000))
     for allowance in policy.allowances:
         text = f"allow {allowance.words()}"
@@ -74,9 +74,11 @@ def _allowance(one: Allowance) -> dict[str, Any]:
     return data | {"expires": one.expires.isoformat() if one.expires else None}
 
 
-def _value(value: Any) -> str:
+def _value(key: str, value: Any) -> str:
     if value is None:
-        return "(default)"
+        # What it comes to may depend on the machine; the help has it in words.
+        words = next((option.help for option in OPTIONS if option.flag == f"--{key}"), "")
+        return f"(default: {words.rpartition('[')[2].rstrip(']')})" if words.endswith("]") else "(default)"
     if isinstance(value, tuple):
         return json.dumps(["=".join(item) if isinstance(item, tuple) else item for item in value], ensure_ascii=False)
     return json.dumps(value, ensure_ascii=False)
