@@ -16,7 +16,7 @@ from sandbox.behaviour.normalise import stored_text
 from sandbox.trace.builddir import open_build_dir
 from sandbox.trace.files import open_dir, open_regular
 
-MOST_BYTES = 512 << 20
+MOST_BYTES = 256 << 20
 """Bytes of all files of a run that are read for this."""
 
 _PIECE = 1 << 20

@@ -188,6 +188,19 @@ def test_an_entry_says_under_what_it_was_accepted_and_diff_and_status_say_what_i
     assert (after.features, after.target) == (("net", "std"), f"wasm32-wasip1, {HOST}")
 
 
+def test_what_the_pack_knows_was_accepted_by_nobody_here(
+    ws: Workspace, say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ws.stored(cc(ws.build()))
+    say("baseline", "init")
+    assert "1 of 1 packages are as accepted (run" in say("baseline", "status")[1]
+    ws.baseline.rename(tmp_path / "pack")
+    monkeypatch.setattr("sandbox.baseline.store.pack_folder", lambda: tmp_path / "pack")
+    out = say("baseline", "status")[1]
+    assert "same version (1.0.0, pack), nothing new" in out
+    assert "0 of 1 packages are as accepted, 1 more are as in the pack (run" in out
+
+
 def test_a_project_elsewhere_is_named_by_its_manifest(
     ws: Workspace, say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
