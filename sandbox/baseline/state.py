@@ -62,7 +62,7 @@ def state_of_run(workspace: str, checksums: Mapping[tuple[str, str], str], name:
                 f"run {reader.id} is of the workspace {header.get('workspace')}",
                 hint="name a run of this one: cargo-sandbox runs list",
             )
-        profile = profile_of(reader)
+        profile = _locked(profile_of(reader), checksums)
     return State(workspace, profile.run, profile, checksums, _toolchain(header), profile.holes, _host(header))
 
 
@@ -80,6 +80,7 @@ def state_of(workspace: str, checksums: Mapping[tuple[str, str], str], store: Ru
     profile = reader_run.profile(last.id)
     if profile is None:
         raise BaselineError(f"run {last.id} can't be read", hint=BUILD_FIRST)
+    profile = _locked(profile, checksums)
     entries, folder = ledger_of(store, last, state_dir)
     here = {one.unit for one in profile.behaviours}
     wanted = {
@@ -109,6 +110,24 @@ def state_of(workspace: str, checksums: Mapping[tuple[str, str], str], store: Ru
     found.sort(key=lambda one: (one.key, one.facts, one.macros))
     whole = Profile(last.id, profile.normaliser, tuple(found), tuple(holes))
     return State(workspace, last.id, whole, checksums, _toolchain(last.header), tuple(holes), _host(last.header))
+
+
+def _locked(profile: Profile, checksums: Mapping[tuple[str, str], str]) -> Profile:
+    """Without what Cargo.lock does not have any more: nobody can say what content that was, so nothing is accepted of
+    it and nothing held against it. What took its place has not been built then, which is a hole."""
+    gone = sorted(
+        {
+            (one.key.package, one.key.version)
+            for one in profile.behaviours
+            if one.key.package and (one.key.package, one.key.version) not in checksums
+        }
+    )
+    if not gone:
+        return profile
+    some = ", ".join(" ".join(one) for one in gone[:3]) + (f" and {len(gone) - 3} more" if len(gone) > 3 else "")
+    hole = f"Cargo.lock has changed since run {profile.run}: it has no {some}; build again: cargo-sandbox build"
+    kept = tuple(one for one in profile.behaviours if (one.key.package, one.key.version) not in gone)
+    return replace(profile, behaviours=kept, holes=(*profile.holes, hole))
 
 
 class _Runs:

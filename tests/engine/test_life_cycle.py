@@ -66,6 +66,8 @@ def test_init_update_diff_review_accept_and_verify_in_ci(lab: Lab, index: str) -
     assert _in_ci(lab, project, index).code == 0
 
     assert plain(project, "update", "-p", "csbench-tiny").code == 0
+    unbuilt = sandboxed(project, "baseline", "verify")
+    assert unbuilt.code == 123 and "Cargo.lock has changed since run" in unbuilt.stdout, unbuilt.shown
     refused = _in_ci(lab, project, index)
     assert refused.code == 123, refused.shown
     assert "csbench-tiny 1.0.1: not in the baseline (earlier version, 1.0.0)" in refused.stderr

@@ -230,6 +230,21 @@ def test_an_untrusted_tree_has_no_say_when_its_baseline_is_looked_at(ws: Workspa
     assert "no baseline" in say("--untrusted", "baseline", "status")[1]
 
 
+def test_a_run_of_an_older_lock_file_says_so_and_nothing_without_a_checksum_is_accepted(
+    ws: Workspace, say: Say
+) -> None:
+    ws.stored(cc(ws.build()))
+    say("baseline", "init")
+    ws.lock(version="1.0.1")
+    code, out, _ = say("baseline", "verify")
+    assert code == 123 and "Cargo.lock has changed since run" in out and "it has no evil 1.0.0" in out
+    assert "checksum" not in out
+    code, _, err = say("baseline", "accept", "evil", "--reason", "x")
+    assert code == 2 and "no unit of 'evil'" in err
+    (entry,) = load_all(ws.baseline)["evil"].versions
+    assert entry.checksum == "a" * 64
+
+
 def test_the_state_of_another_run_may_be_accepted(ws: Workspace, say: Say) -> None:
     first = ws.stored(cc(ws.build()))
     ws.stored(curl(ws.build()))
