@@ -12,7 +12,9 @@ from sandbox.cargo import semver
 from sandbox.cargo.metadata import Facts, Package
 from sandbox.judge.catalogue import CATALOGUE
 from sandbox.judge.model import Finding, Severity
-from sandbox.policy.script_source import UNREADABLE
+
+UNREADABLE = "unreadable"
+"""Stands for the digest of a script of which it can't be told what it is made of; equals nothing."""
 
 
 class Node(NamedTuple):

@@ -10,9 +10,8 @@ from typing import Any
 
 from sandbox.cargo.files import Unreadable, load_toml, read_bytes, stays_below
 from sandbox.cargo.metadata import Facts
-from sandbox.policy import script_source
 from sandbox.policy.apply import pin_of
-from sandbox.policy.graph import Graph, Node
+from sandbox.policy.graph import UNREADABLE, Graph, Node
 from sandbox.policy.model import PolicyError
 
 SCHEMA = 1
@@ -81,7 +80,7 @@ def digests(facts: Facts) -> dict[str, str]:
     return {
         script.source: _pinned(script.source)
         if pin_of(package)
-        else script_source.digest(script.source, package.directory, facts.root)
+        else _whole(script.source, package.directory, facts.root)
         for package in facts.packages
         for script in package.scripts
     }
@@ -91,7 +90,14 @@ def _pinned(path: str) -> str:
     try:
         return hashlib.sha256(read_bytes(path, _SCRIPT_MAX)).hexdigest()
     except (FileNotFoundError, Unreadable):
-        return script_source.UNREADABLE
+        return UNREADABLE
+
+
+def _whole(script: str, package: str, workspace: str) -> str:
+    # Its patterns take some milliseconds, and few builds have a script that nothing pins.
+    from sandbox.policy.script_source import digest
+
+    return digest(script, package, workspace)
 
 
 def _read(table: dict[str, Any]) -> Graph:

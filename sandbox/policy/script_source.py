@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sandbox.cargo.files import Unreadable, read_bytes, stays_below
+from sandbox.policy.graph import UNREADABLE as UNREADABLE
 
-UNREADABLE = "unreadable"
 MAX_BYTES = 16 << 20
 """Bytes of all files of one script."""
 
