@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from sandbox.baseline.convert import Context, entries
+from sandbox.baseline.convert import entries
 from sandbox.baseline.fold import sameness
 from sandbox.baseline.merge import amend
 from sandbox.baseline.model import Baseline, UnitEntry, VersionEntry, Waiver
@@ -48,7 +48,7 @@ def plan(
     """
     if learned is None:
         made = entries(
-            state.profile, state.checksums, accepted=accepted, reason=reason, context=Context("", state.toolchain)
+            state.profile, state.checksums, accepted=accepted, reason=reason, toolchain=state.toolchain, host=state.host
         )
     else:
         made = {name: baseline.versions for name, baseline in learned.items()}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from sandbox.baseline.context import contexts
 from sandbox.baseline.fold import ROLES, telling
 from sandbox.baseline.merge import merge
 from sandbox.baseline.model import Baseline, FactEntry, UnitEntry, VersionEntry, in_order
@@ -13,15 +13,6 @@ from sandbox.behaviour.model import Behaviour, Fact, Profile
 
 Checksums = Mapping[tuple[str, str], str]
 """(package, version) -> checksum as in Cargo.lock, empty for path and git packages."""
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """Where facts come from: told in the baseline, never compared."""
-
-    target: str = ""
-    toolchain: str = ""
-    features: Mapping[tuple[str, str], tuple[str, ...]] | None = None
 
 
 def has_baseline(one: Behaviour) -> bool:
@@ -33,20 +24,20 @@ def has_baseline(one: Behaviour) -> bool:
 
 
 def entries(
-    profile: Profile, checksums: Checksums, *, accepted: str, reason: str, context: Context | None = None
+    profile: Profile, checksums: Checksums, *, accepted: str, reason: str, toolchain: str = "", host: str = ""
 ) -> dict[str, tuple[VersionEntry, ...]]:
     """The version entries of one run, by package and in order. Units of one key are one unit here: a package that is
-    built twice does what either of them does."""
-    context = context or Context()
+    built twice does what either of them does. `toolchain` and `host`: as for `contexts`."""
+    under = contexts(profile, toolchain, host)
     found: dict[tuple[str, str], list[Behaviour]] = defaultdict(list)
     for one in profile.behaviours:
         if has_baseline(one):
             found[(one.key.package, one.key.version)].append(one)
     packages: dict[str, list[VersionEntry]] = defaultdict(list)
     for (package, version), units in sorted(found.items()):
-        features = (context.features or {}).get((package, version), ())
+        context = under[package, version]
         entry = VersionEntry(
-            version, checksums.get((package, version), ""), 1, accepted, reason, features, context.target,
+            version, checksums.get((package, version), ""), 1, accepted, reason, context.features, context.target,
             context.toolchain, _units(units),
         )  # fmt: skip
         packages[package].append(entry)
@@ -54,14 +45,20 @@ def entries(
 
 
 def learn(
-    profiles: Iterable[Profile], checksums: Checksums, *, accepted: str, reason: str, context: Context | None = None
+    profiles: Iterable[Profile],
+    checksums: Checksums,
+    *,
+    accepted: str,
+    reason: str,
+    toolchain: str = "",
+    host: str = "",
 ) -> dict[str, Baseline]:
     """Baselines of several runs of one build: seen n of m."""
     found: dict[tuple[str, str, str], VersionEntry] = {}
     normaliser = 0
     for profile in profiles:
         normaliser = profile.normaliser
-        made = entries(profile, checksums, accepted=accepted, reason=reason, context=context)
+        made = entries(profile, checksums, accepted=accepted, reason=reason, toolchain=toolchain, host=host)
         for package, versions in made.items():
             for entry in versions:
                 identity = (package, entry.version, entry.checksum)

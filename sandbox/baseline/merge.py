@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sandbox.baseline.context import joined
 from sandbox.baseline.model import FactEntry, UnitEntry, VersionEntry, Waiver
 from sandbox.behaviour.model import Fact
 
 
 def merge(one: VersionEntry, two: VersionEntry) -> VersionEntry:
     """The union, with the runs of both: for entries of *different* runs of the same version and checksum. Order does
-    not matter but for words: date, reason and context are those of the later date.
+    not matter but for words: date, reason and toolchain are those of the later date. Features and targets are both's.
 
     Raises ValueError for two versions or checksums.
     """
@@ -23,6 +24,7 @@ def merge(one: VersionEntry, two: VersionEntry) -> VersionEntry:
     later = max(one, two, key=lambda entry: (entry.accepted, entry.reason))
     return replace(
         later, runs=one.runs + two.runs, features=tuple(sorted({*one.features, *two.features})),
+        target=joined(one.target, two.target), toolchain=later.toolchain or one.toolchain or two.toolchain,
         units=tuple(units[identity] for identity in sorted(units)), waivers=_waivers(one, two),
     )  # fmt: skip
 

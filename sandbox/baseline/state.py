@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sandbox.baseline.context import Context, contexts
 from sandbox.baseline.model import BaselineError
 from sandbox.baseline.shelf import BehaviourShelf
 from sandbox.behaviour.model import Behaviour, Profile
@@ -26,7 +27,8 @@ BUILD_FIRST = "build first: cargo-sandbox build"
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A workspace's behaviours. `run` is the newest run that is part of it; `holes`: in words, what is missing."""
+    """A workspace's behaviours. `run` is the newest run that is part of it, `toolchain` and `host` (its triple) are of
+    that; `holes`: in words, what is missing."""
 
     workspace: str
     run: str
@@ -34,6 +36,11 @@ class State:
     checksums: Mapping[tuple[str, str], str]
     toolchain: str = ""
     holes: tuple[str, ...] = ()
+    host: str = ""
+
+    def contexts(self) -> dict[tuple[str, str], Context]:
+        """Under what each package version was built."""
+        return contexts(self.profile, self.toolchain, self.host)
 
 
 def checksums_of(packages: Iterable[LockedPackage]) -> dict[tuple[str, str], str]:
@@ -55,8 +62,8 @@ def state_of_run(workspace: str, checksums: Mapping[tuple[str, str], str], name:
                 f"run {reader.id} is of the workspace {header.get('workspace')}",
                 hint="name a run of this one: cargo-sandbox runs list",
             )
-        profile = profile_of(reader)
-    return State(workspace, profile.run, profile, checksums, _toolchain(header), profile.holes)
+        profile = _locked(profile_of(reader), checksums)
+    return State(workspace, profile.run, profile, checksums, _toolchain(header), profile.holes, _host(header))
 
 
 def state_of(workspace: str, checksums: Mapping[tuple[str, str], str], store: RunStore, state_dir: Path) -> State:
@@ -73,6 +80,7 @@ def state_of(workspace: str, checksums: Mapping[tuple[str, str], str], store: Ru
     profile = reader_run.profile(last.id)
     if profile is None:
         raise BaselineError(f"run {last.id} can't be read", hint=BUILD_FIRST)
+    profile = _locked(profile, checksums)
     entries, folder = ledger_of(store, last, state_dir)
     here = {one.unit for one in profile.behaviours}
     wanted = {
@@ -101,7 +109,25 @@ def state_of(workspace: str, checksums: Mapping[tuple[str, str], str], store: Ru
         holes.append(f"{len(lost)} fresh units have no behaviour on record ({some}); build them again: cargo clean")
     found.sort(key=lambda one: (one.key, one.facts, one.macros))
     whole = Profile(last.id, profile.normaliser, tuple(found), tuple(holes))
-    return State(workspace, last.id, whole, checksums, _toolchain(last.header), tuple(holes))
+    return State(workspace, last.id, whole, checksums, _toolchain(last.header), tuple(holes), _host(last.header))
+
+
+def _locked(profile: Profile, checksums: Mapping[tuple[str, str], str]) -> Profile:
+    """Without what Cargo.lock does not have any more: nobody can say what content that was, so nothing is accepted of
+    it and nothing held against it. What took its place has not been built then, which is a hole."""
+    gone = sorted(
+        {
+            (one.key.package, one.key.version)
+            for one in profile.behaviours
+            if one.key.package and (one.key.package, one.key.version) not in checksums
+        }
+    )
+    if not gone:
+        return profile
+    some = ", ".join(" ".join(one) for one in gone[:3]) + (f" and {len(gone) - 3} more" if len(gone) > 3 else "")
+    hole = f"Cargo.lock has changed since run {profile.run}: it has no {some}; build again: cargo-sandbox build"
+    kept = tuple(one for one in profile.behaviours if (one.key.package, one.key.version) not in gone)
+    return replace(profile, behaviours=kept, holes=(*profile.holes, hole))
 
 
 class _Runs:
@@ -170,3 +196,8 @@ def _toolchain(header: Mapping[str, Any]) -> str:
     versions = header.get("versions")
     words = str(versions.get("rustc", "")).split() if isinstance(versions, dict) else []
     return words[1] if len(words) > 1 and words[0] == "rustc" else ""
+
+
+def _host(header: Mapping[str, Any]) -> str:
+    host = header.get("host")
+    return host if isinstance(host, str) else ""

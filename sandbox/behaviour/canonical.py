@@ -51,6 +51,8 @@ def unit_json(one: Behaviour, evidence: bool = True) -> dict[str, Any]:
     }  # fmt: skip
     if evidence:
         data |= {"unit": one.unit, "own_reads": one.own_reads, "quiet": one.quiet}
+        data |= {"features": list(one.features)} if one.features else {}
+        data |= {"target": one.target} if one.target else {}
     return data
 
 
@@ -104,5 +106,5 @@ def _unit(entry: dict[str, Any], normaliser: int) -> Behaviour:
     )  # fmt: skip
     return Behaviour(
         key, normaliser, tuple(sorted(facts)), tuple(entry["macros"]), tuple(entry["cut"]), entry.get("unit", ""),
-        entry.get("own_reads", 0), entry.get("quiet", 0),
+        entry.get("own_reads", 0), entry.get("quiet", 0), tuple(entry.get("features", ())), entry.get("target", ""),
     )  # fmt: skip

@@ -54,7 +54,8 @@ class Key:
 class Behaviour:
     """What one unit did. `cut` names the classes whose set may lack something: there, a fact that is missing was "not
     seen" and not "not done". `macros` are the proc macros that it loaded. Evidence, no part of equality: `unit` its
-    name in the run, `own_reads` acts on its own sources, `quiet` acts that the guard counted and did not list."""
+    name in the run, `own_reads` acts on its own sources, `quiet` acts that the guard counted and did not list;
+    `features` and `target` of a compile (`behaviour.compiled`)."""
 
     key: Key
     normaliser: int
@@ -64,6 +65,8 @@ class Behaviour:
     unit: str = field(default="", compare=False)
     own_reads: int = field(default=0, compare=False)
     quiet: int = field(default=0, compare=False)
+    features: tuple[str, ...] = field(default=(), compare=False)
+    target: str = field(default="", compare=False)
 
     def of(self, kind: Class) -> tuple[Fact, ...]:
         """The facts of one class."""

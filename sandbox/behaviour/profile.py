@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sandbox.behaviour.collect import Collector
+from sandbox.behaviour.compiled import compiled
 from sandbox.behaviour.directives import fact_of, links_of
 from sandbox.behaviour.model import CLASSES, Behaviour, Class, Key, Profile
 from sandbox.behaviour.normalise import Normaliser, stored_text
@@ -33,6 +34,7 @@ class Profiler:
         self._roots = roots_of(plan, workspace)
         self._units = Units()
         self._room = Room()
+        self._compilers: dict[str, Unit] = {}
         self._collectors: dict[str, Collector] = {}
         self._early: dict[str, list[Mapping[str, Any]]] = {}
         self._early_events = 0
@@ -45,6 +47,8 @@ class Profiler:
         if unit is None:
             return
         names = Normaliser(self._roots, own_roots(unit, self._roots), unit.pid)
+        if unit.key.role == "rustc":
+            self._compilers[unit.name] = unit
         self._collectors[unit.name] = Collector(names, Processes(unit.pid, self._room))
         for event in self._early.pop(unit.name, ()):
             self.event(event)
@@ -62,9 +66,15 @@ class Profiler:
             # Whose descent is lost has no record of a start.
             self._units.known["u?"] = _nobody()
             collector = self._collectors["u?"] = Collector(Normaliser(self._roots), Processes(0, self._room))
+        if self._compilers and name in self._compilers and event.get("kind") == "exec":
+            self._started(self._compilers.pop(name), event, collector.names)
         raw = collector.event(event)
         if raw and len(self._executed) < MOST_EXECUTED:
             self._executed.add(raw)
+
+    def was_executed(self, path: str) -> bool:
+        """Whether a unit has executed this file so far."""
+        return path in self._executed
 
     def finish(self, run: str, holes: Iterable[str] = ()) -> Profile:
         """The behaviours, in order. `holes`: in words, why the record is not whole (then no class is)."""
@@ -81,6 +91,11 @@ class Profiler:
         ]
         found.sort(key=lambda one: (one.key, one.facts, one.macros))
         return Profile(run, VERSION, tuple(found), tuple(why))
+
+    def _started(self, unit: Unit, event: Mapping[str, Any], names: Normaliser) -> None:
+        """A compile's first exec is cargo's: with it the compiler was started."""
+        if event.get("pid") == unit.pid:
+            unit.compiled = compiled(event.get("argv"), names)
 
     def _before_its_start(self, name: str, event: Mapping[str, Any]) -> None:
         if self._early_events >= MOST_EARLY:
@@ -169,5 +184,5 @@ def _behaviour(
     loaded = sorted(names.path(stored_text(macro)) for macro in macros) if isinstance(macros, list) else []
     return Behaviour(
         unit.key, VERSION, facts, tuple(map(str, loaded)), tuple(name for name in CLASSES if name in cut),
-        unit.name, collector.own_reads, unit.quiet,
+        unit.name, collector.own_reads, unit.quiet, *unit.compiled,
     )  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.behaviour.compiled import Compiled
 from sandbox.behaviour.model import Key
 from sandbox.behaviour.normalise import escape, stored_text
 from sandbox.behaviour.roots import Root, Roots
@@ -17,7 +18,8 @@ MOST_OUTPUTS = 200_000
 
 @dataclass(slots=True)
 class Unit:
-    """One unit's records. `outputs`: raw path -> SHA-256 in hexadecimal, or empty where the record has none."""
+    """One unit's records. `outputs`: raw path -> SHA-256 in hexadecimal, or empty where the record has none.
+    `compiled`: what its compiler was started with."""
 
     name: str
     key: Key
@@ -30,6 +32,7 @@ class Unit:
     outputs_cut: bool = False
     survivors: tuple[str, ...] = ()
     quiet: int = 0
+    compiled: Compiled = field(default_factory=Compiled)
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from sandbox.cargo.metadata import Facts
 from sandbox.cli.options import Settings
-from sandbox.cli.words import Words, parse
+from sandbox.cli.words import MANIFEST, Words, parse
 from sandbox.errors import SandboxError, UsageError
 from sandbox.judge.model import Finding
 from sandbox.policy.model import PolicyError, ProjectPolicy
@@ -47,8 +47,8 @@ def run(words: Sequence[str], settings: Settings) -> int:
         from sandbox.cli import audit_diff
 
         return audit_diff.run(words[1:], settings)
-    options = {"--lock": False, "--manifest-path": False, "--only": False, "--deny": False, "--report": False}
-    options["--advisory-db"] = False
+    names = ("--lock", "--only", "--deny", "--report", "--advisory-db")
+    options = MANIFEST | dict.fromkeys(names, False)
     given = parse(words, USAGE, ("--json", "--online", "--fetch-db"), options)
     if given.names or given.rest:
         raise UsageError(f"audit: {(given.names or given.rest)[0]!r} is not understood", hint=USAGE)
@@ -57,7 +57,7 @@ def run(words: Sequence[str], settings: Settings) -> int:
     database, fetches = given.one("--advisory-db"), "--fetch-db" in given.switches
     if database and fetches:
         raise UsageError("audit looks into a database that is named or into the one that it fetches", hint=USAGE)
-    lock, manifest = given.one("--lock"), given.one("--manifest-path")
+    lock, manifest = given.one("--lock"), given.manifest
     if lock is not None and manifest is not None:
         raise UsageError("audit looks at a lock file alone or at a workspace, not at both", hint=USAGE)
     checks = _chosen(given)
@@ -77,12 +77,12 @@ def run(words: Sequence[str], settings: Settings) -> int:
     return _tell(_judge(looked, checks, given), looked, targets, "--json" in given.switches)
 
 
-def answers(settings: Settings, lock: str = "") -> tuple[Answer, ...]:
-    """What the fast checks say of the workspace here, or of a lock file alone, for others to show. A check that failed
+def answers(settings: Settings, lock: str = "", manifest: str | None = None) -> tuple[Answer, ...]:
+    """What the fast checks say of a workspace, or of a lock file alone, for others to show. A check that failed
     answers "not done". Raises as `run`."""
     from sandbox.preflight.checks import fast_checks
 
-    looked = _lock_alone(lock, settings) if lock else _workspace(None, settings, silent=True)
+    looked = _lock_alone(lock, settings) if lock else _workspace(manifest, settings, silent=True)
     return tuple(one.answer for one in checks_run.make(fast_checks(), looked.subject))
 
 
@@ -117,7 +117,7 @@ def _workspace(manifest: str | None, settings: Settings, *, silent: bool = False
     from sandbox.run.invocation import find_ground
     from sandbox.run.resolve import ResolveFailed
 
-    words = ["check", "--locked", *(["--manifest-path", manifest] if manifest else [])]
+    words = ["check", "--locked", *(["--manifest-path", manifest] if manifest is not None else [])]
     ground = find_ground(words)
     settings, project = with_policy(settings, ground, silent=silent)
     facts: Facts | None = None
@@ -146,13 +146,13 @@ def _lock_alone(lock: str, settings: Settings) -> _Looked:
     """A lock file; policy and cargo's configuration are those of the folder where the command was given."""
     from sandbox.cargo import config as cargo_config
     from sandbox.cargo.homes import cargo_home
-    from sandbox.cli.config import root_here
+    from sandbox.cli.config import root_of
     from sandbox.policy.files import present
     from sandbox.policy.load import decide
     from sandbox.preflight.subject import of_lock, wishes_of
     from sandbox.run.checked import cache_of
 
-    env, cwd, root = dict(os.environ), Path(os.path.realpath(os.getcwd())), root_here()
+    env, cwd, root = dict(os.environ), Path(os.path.realpath(os.getcwd())), root_of()
     settings, project = decide(settings, present(root, env), root, env)
     config = cargo_config.load(cwd, Path(os.path.realpath(cargo_home(env, cwd))))
     subject = of_lock(cwd / lock, config, env, wishes_of(settings, project), cache_of(env))

@@ -10,15 +10,16 @@ from sandbox.baseline.store import Stores, open_stores
 from sandbox.cargo import config as cargo_config
 from sandbox.cargo import lockfile
 from sandbox.cargo.homes import cargo_home
+from sandbox.cli.config import root_of
 from sandbox.cli.options import Settings
-from sandbox.cli.words import parse
+from sandbox.cli.words import MANIFEST, parse
 from sandbox.errors import UsageError
 from sandbox.judge.model import at_least
 from sandbox.preflight.diff import show
 from sandbox.preflight.diff.make import run as compare
 from sandbox.preflight.packages.find import Packages
 
-USAGE = "audit diff OLD.lock NEW.lock [--json | --markdown]"
+USAGE = "audit diff OLD.lock NEW.lock [--json | --markdown] [--manifest-path PATH]"
 VIOLATION = 120
 """Exit code where a change is as grave as `--deny` says, as for a build's violation."""
 
@@ -28,11 +29,12 @@ def run(words: Sequence[str], settings: Settings) -> int:
 
     Raises UsageError, WorkspaceError for a lock file that is missing or broken, BaselineError for a broken baseline.
     """
-    given = parse(words, USAGE, ("--json", "--markdown"))
+    given = parse(words, USAGE, ("--json", "--markdown"), MANIFEST)
     if len(given.names) != 2 or given.rest or len(given.switches) > 1:
         raise UsageError("audit diff compares two lock files, and has one form", hint=USAGE)
     old, new = (Path(name) for name in given.names)
-    env, here = dict(os.environ), Path(os.path.realpath(os.getcwd()))
+    env, named = dict(os.environ), given.manifest is not None
+    here = Path(root_of(given.manifest) if named else os.path.realpath(os.getcwd()))
     home = Path(os.path.realpath(cargo_home(env, here)))
     packages = Packages(home, config=cargo_config.load(here, home))
     diff = compare(old, new, packages, _stores(old, new, here, env, settings))
@@ -47,7 +49,7 @@ def run(words: Sequence[str], settings: Settings) -> int:
 
 
 def _stores(old: Path, new: Path, here: Path, env: dict[str, str], settings: Settings) -> Stores:
-    """Baselines of what is in both lock files: those of the folder where the command is given, which is the project's
-    root in a pull request's check; a tree that is not to be trusted has no say."""
+    """Baselines of what is in both lock files: those of the project that is named, else of the folder where the command
+    is given, which is a project's root in a pull request's check; a tree that is not to be trusted has no say."""
     names = [{one.name for one in lockfile.read(path)} for path in (old, new)]
     return open_stores(None if settings.untrusted else here, env, names[0] & names[1])

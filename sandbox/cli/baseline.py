@@ -12,11 +12,14 @@ from sandbox.baseline.state import State
 from sandbox.cli import graph, place
 from sandbox.cli.options import Settings
 from sandbox.cli.place import Place
-from sandbox.cli.words import Words, parse
+from sandbox.cli.words import MANIFEST, Words, parse
 from sandbox.errors import UsageError
 from sandbox.report.render import render_untrusted as safe
 
-USAGE = "baseline init | learn | status | diff | accept | verify | prune | import | export; see docs/baselines.md"
+USAGE = (
+    "baseline init | learn | status | diff | accept | verify | prune | import | export, each with "
+    "[--manifest-path PATH]; see docs/baselines.md"
+)
 _USER = "--user"
 
 
@@ -30,12 +33,17 @@ def run(words: Sequence[str], settings: Settings) -> int:
     act, *rest = rest or [""]
     if act == "init":
         return _init(
-            parse(rest, "baseline init [--reason TEXT] [--user] [--json]", (_USER, "--json"), {"--reason": False}),
+            parse(
+                rest,
+                "baseline init [--reason TEXT] [--user] [--json]",
+                (_USER, "--json"),
+                MANIFEST | {"--reason": False},
+            ),
             settings,
         )
     if act == "accept":
         usage = "baseline accept [PKG...] [--from RUN] --reason TEXT [--rule ID] [--user] [--json]"
-        options = {"--reason": False, "--from": False, "--rule": False}
+        options = MANIFEST | {"--reason": False, "--from": False, "--rule": False}
         return _accept(parse(rest, usage, (_USER, "--json"), options), settings)
     if act == "learn":
         from sandbox.cli import learn
@@ -44,21 +52,23 @@ def run(words: Sequence[str], settings: Settings) -> int:
     if act in ("status", "diff", "verify"):
         from sandbox.cli import baseline_look
 
-        return baseline_look.run(act, rest)
+        return baseline_look.run(act, rest, settings)
     if act == "prune":
-        return _prune(parse(rest, "baseline prune [--dry-run] [--user] [--json]", ("--dry-run", _USER, "--json")))
+        return _prune(
+            parse(rest, "baseline prune [--dry-run] [--user] [--json]", ("--dry-run", _USER, "--json"), MANIFEST)
+        )
     if act == "import":
         usage = "baseline import FILE|DIR [--reason TEXT] [--user] [--json]"
-        return _import(parse(rest, usage, (_USER, "--json"), {"--reason": False}), usage)
+        return _import(parse(rest, usage, (_USER, "--json"), MANIFEST | {"--reason": False}), usage)
     if act == "export":
         usage = "baseline export FILE|DIR [PKG...] [--user] [--json]"
-        return _export(parse(rest, usage, (_USER, "--json")), usage)
+        return _export(parse(rest, usage, (_USER, "--json"), MANIFEST), usage)
     raise UsageError(f"baseline {act}: not understood" if act else "baseline needs a verb", hint=USAGE)
 
 
 def _init(words: Words, settings: Settings) -> int:
     _no_more(words, 0, "baseline init")
-    here = place.find()
+    here = place.find(words.manifest)
     user = _USER in words.switches
     if here.known(user):
         raise BaselineError(
@@ -80,7 +90,7 @@ def _accept(words: Words, settings: Settings) -> int:
             "nothing is accepted without a reason",
             hint='look: cargo-sandbox baseline diff; then: baseline accept PKG --reason "why this is right"',
         )
-    here = place.find()
+    here = place.find(words.manifest)
     user = _USER in words.switches
     state = here.state(words.one("--from"))
     waiver = _waiver(words, state, str(reason))
@@ -135,7 +145,7 @@ def commit(
     """Write what was accepted and say so. In the tree the graph is accepted with it, of `packages` alone if they are
     named."""
     if not user:
-        graph.accept(here.workspace, settings, place.today(), packages)
+        graph.accept(here, settings, place.today(), packages)
     paths = [here.write(user, change.after) for change in changes]
     if as_json:
         rows = [
@@ -157,7 +167,7 @@ def commit(
 
 def _prune(words: Words) -> int:
     _no_more(words, 0, "baseline prune")
-    here = place.find()
+    here = place.find(words.manifest)
     user, dry = _USER in words.switches, "--dry-run" in words.switches
     if not here.checksums:
         raise BaselineError(f"{here.lock_file} is missing or empty", hint="without it every entry would be unused")
@@ -183,7 +193,7 @@ def _import(words: Words, usage: str) -> int:
     from sandbox.baseline.share import merged, read
 
     _no_more(words, 1, usage)
-    here = place.find()
+    here = place.find(words.manifest)
     user = _USER in words.switches
     reason = words.one("--reason")
     found = read(Path(words.names[0]))
@@ -209,7 +219,7 @@ def _export(words: Words, usage: str) -> int:
     if not words.names:
         raise UsageError("baseline export needs a file or folder", hint=usage)
     target, *packages = words.names
-    here = place.find()
+    here = place.find(words.manifest)
     known = here.known(_USER in words.switches)
     for package in packages:
         if package not in known:

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sandbox.baseline.accept import unused
+from sandbox.baseline.context import Context, changes, of_entry
 from sandbox.baseline.judge import drift
-from sandbox.baseline.model import BaselineError
+from sandbox.baseline.ladder import Step
+from sandbox.baseline.model import BaselineError, VersionEntry
 from sandbox.baseline.novelty import Novelty, by_package, novelties
 from sandbox.baseline.state import State
 from sandbox.baseline.store import Stores
 from sandbox.behaviour.canonical import fact_text
 from sandbox.behaviour.model import Fact
 from sandbox.cli import place
+from sandbox.cli.options import Settings
 from sandbox.cli.place import Place
-from sandbox.cli.words import parse
+from sandbox.cli.words import MANIFEST, parse
 from sandbox.errors import BaselineMissing, UsageError
 from sandbox.report.render import render_untrusted as safe
 
+Contexts = Mapping[tuple[str, str], Context]
 _WIDTH = 300
 _MOST = 10
 
 
-def run(act: str, rest: Sequence[str]) -> int:
+def run(act: str, rest: Sequence[str], settings: Settings) -> int:
     """Dispatch. Raises UsageError, BaselineError, BaselineMissing, StoreError, WorkspaceError."""
     usage = {
         "status": "baseline status [--from RUN] [--json]",
@@ -32,12 +37,12 @@ def run(act: str, rest: Sequence[str]) -> int:
         "verify": "baseline verify [--locked-baseline] [--from RUN] [--json]",
     }[act]
     switches = ("--json", "--locked-baseline") if act == "verify" else ("--json",)
-    words = parse(rest, usage, switches, {"--from": False})
+    words = parse(rest, usage, switches, MANIFEST | {"--from": False})
     if words.names and act != "diff":
         raise UsageError(f"baseline {act} takes no names", hint=usage)
-    here = place.find()
+    here = place.find(words.manifest)
     state = here.state(words.one("--from"))
-    stores = here.stores(state)
+    stores = here.stores(state, settings)
     as_json = "--json" in words.switches
     if act == "status":
         return _status(here, state, stores, as_json)
@@ -47,13 +52,16 @@ def run(act: str, rest: Sequence[str]) -> int:
 
 
 def _status(here: Place, state: State, stores: Stores, as_json: bool) -> int:
-    rows = []
+    rows: list[dict[str, Any]] = []
+    under = state.contexts()
     for (package, version), units in by_package(novelties(state.profile, state.checksums, stores)).items():
         step = units[0].step
         rows.append({
             "package": package, "version": version, "checksum": units[0].checksum, "rung": step.rung,
             "store": step.store, "compared_with": step.entry.version if step.entry else None,
             "units": len(units), "new_facts": sum(len(one.new) for one in units), "outdated": step.outdated,
+            "context": context_json(under[package, version], step.entry),
+            "other_context": list(_other_context(under[package, version], step)),
         })  # fmt: skip
     left = unused({**stores.user, **here.known(False)}, here.checksums)
     if as_json:
@@ -70,12 +78,17 @@ def _status(here: Place, state: State, stores: Stores, as_json: bool) -> int:
         against = f" ({safe(row['compared_with'])}, {row['store']})" if row["compared_with"] else ""
         new = f"{row['new_facts']} new facts" if row["new_facts"] else "nothing new"
         print(f"{safe(row['package'])} {safe(row['version'])}: {row['rung']}{against}, {new}")
+        for line in row["other_context"]:
+            print(f"  {safe(line, _WIDTH)}")
     for package, version, _ in left:
         print(f"{safe(package)} {safe(version)}: unused, Cargo.lock does not have it (cargo-sandbox baseline prune)")
     for hole in state.holes:
         print(f"note: not all is known: {safe(hole)}")
-    good = sum(row["rung"] == "same version" and not row["new_facts"] for row in rows)
-    print(f"{good} of {len(rows)} packages are as accepted (run {state.run})")
+    known = [row for row in rows if row["rung"] == "same version" and not row["new_facts"]]
+    # What ships with us was accepted by nobody here.
+    packed = sum(row["store"] == "pack" for row in known)
+    also = f", {packed} more are as in the pack" if packed else ""
+    print(f"{len(known) - packed} of {len(rows)} packages are as accepted{also} (run {state.run})")
     return 0
 
 
@@ -87,8 +100,9 @@ def _diff(state: State, stores: Stores, names: Sequence[str], as_json: bool) -> 
                 f"no unit of {name!r} is on record", hint="cargo-sandbox baseline status names packages"
             )
     chosen = [one for one in found if (not names or one.key.package in names)]
+    under = state.contexts()
     if as_json:
-        units = [unit_json(one) for one in chosen if one.new or one.unseen or one.step.entry is None]
+        units = [unit_json(one, under) for one in chosen if one.new or one.unseen or one.step.entry is None]
         print(json.dumps({"schema": 1, "run": state.run, "units": units, "holes": list(state.holes)}, indent=1))
         return 0
     shown = 0
@@ -97,6 +111,8 @@ def _diff(state: State, stores: Stores, names: Sequence[str], as_json: bool) -> 
         if rows:
             shown += 1
             print(head(one))
+            for line in context_lines(one, under):
+                print(line)
             for row in rows:
                 print(row)
     for hole in state.holes:
@@ -112,6 +128,27 @@ def head(one: Novelty) -> str:
     crate = f" ({key.crate})" if key.crate else ""
     against = f"{entry.version} in the {one.step.store}'s baseline, {one.step.rung}" if entry else one.step.rung
     return safe(f"{key.role} {key.package} {key.version}{crate}: compared with {against}", _WIDTH)
+
+
+def context_lines(one: Novelty, under: Contexts) -> Iterator[str]:
+    """Under what a unit's package was built, and what of that is another than when it was accepted."""
+    now = under[one.key.package, one.key.version]
+    told = "; ".join(f"{name}: {value}" for name, value in now.rows() if value)
+    if told:
+        yield safe(f"  built with {told}", _WIDTH)
+    for line in _other_context(now, one.step):
+        yield safe(f"  other {line}", _WIDTH)
+
+
+def context_json(now: Context, entry: VersionEntry | None) -> dict[str, Any]:
+    """The context of today and, where there is an entry, that of its acceptance, for a machine."""
+    return {"now": asdict(now), "accepted": asdict(of_entry(entry)) if entry is not None else None}
+
+
+def _other_context(now: Context, step: Step) -> Iterator[str]:
+    """Of the pack's entries only what they tell: they have no features on record."""
+    if step.entry is not None:
+        yield from changes(of_entry(step.entry), now, known_only=step.store == "pack")
 
 
 def lines(one: Novelty) -> Iterator[str]:
@@ -134,13 +171,14 @@ def words(fact: Fact) -> str:
     return safe(text + (f" <- {chain}" if chain else ""), _WIDTH)
 
 
-def unit_json(one: Novelty) -> dict[str, Any]:
+def unit_json(one: Novelty, under: Contexts) -> dict[str, Any]:
     """A unit's differences for a machine."""
     key, entry = one.key, one.step.entry
     return {
         "package": key.package, "version": key.version, "checksum": one.checksum, "role": key.role, "crate": key.crate,
         "crate_types": list(key.crate_types), "units": list(one.units), "rung": one.step.rung,
         "store": one.step.store, "compared_with": entry.version if entry else None, "cut": list(one.cut),
+        "context": context_json(under[key.package, key.version], entry),
         "new": [json.loads(fact_text(fact)) | {"seqs": list(fact.seqs)} for fact in one.new],
         "not_seen": [json.loads(fact_text(fact)) for fact in one.unseen],
     }  # fmt: skip

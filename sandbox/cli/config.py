@@ -5,31 +5,34 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from sandbox.cargo import workspace
-from sandbox.cli.options import Settings
+from sandbox.cli.options import OPTIONS, Settings
+from sandbox.cli.words import MANIFEST, parse
 from sandbox.errors import UsageError, WorkspaceError
 from sandbox.policy.files import present
 from sandbox.policy.load import decide
 from sandbox.policy.model import Allowance, ProjectPolicy
 from sandbox.report.render import render_untrusted as safe
 
-_USAGE = "config show [--origin] [--json]"
+_USAGE = "config show [--origin] [--json] [--manifest-path PATH]"
 
 
 def run(words: Sequence[str], settings: Settings) -> int:
     """Print the effective policy. Raises UsageError, PolicyError."""
-    if list(words[:1]) != ["show"] or not set(words[1:]) <= {"--origin", "--json"}:
+    given = parse(words, _USAGE, ("--origin", "--json"), MANIFEST)
+    if given.names != ["show"] or given.rest:
         raise UsageError(f"config {' '.join(words)}: not understood", hint=_USAGE)
-    root = root_here()
+    root = root_of(given.manifest)
     env = dict(os.environ)
     _, policy = decide(settings, present(root, env), root, env)
-    if "--json" in words:
+    if "--json" in given.switches:
         print(json.dumps(to_json(policy), indent=1, sort_keys=True))
     else:
-        print("\n".join(lines(policy, "--origin" in words)))
+        print("\n".join(lines(policy, "--origin" in given.switches)))
     return 0
 
 
@@ -37,10 +40,12 @@ def lines(policy: ProjectPolicy, origin: bool) -> list[str]:
     """The policy for people: one line a setting, one an allowance."""
     found = []
     for one in policy.shown:
-        text = f"{one.key} = {_value(one.value)}"
+        text = f"{one.key} = {_value(one.key, one.value)}"
         found.append(safe(f"{text:<40} # {one.origin}" if origin else text, 4000))
     for allowance in policy.allowances:
-        text = f"allow {allowance.words()}" + (f", until {allowance.expires}" if allowance.expires else "")
+        text = f"allow {allowance.words()}"
+        if allowance.expires:
+            text += f", {'expired on' if allowance.expired(date.today()) else 'until'} {allowance.expires}"
         found.append(safe(f"{text:<40} # {allowance.origin}" if origin else text, 4000))
     for label, notes in (("loosened by the tree", policy.loosened), ("left out of the tree's file", policy.ignored)):
         found += [safe(f"# {label}: {note}", 4000) for note in notes]
@@ -69,19 +74,22 @@ def _allowance(one: Allowance) -> dict[str, Any]:
     return data | {"expires": one.expires.isoformat() if one.expires else None}
 
 
-def _value(value: Any) -> str:
+def _value(key: str, value: Any) -> str:
     if value is None:
-        return "(default)"
+        # What it comes to may depend on the machine; the help has it in words.
+        words = next((option.help for option in OPTIONS if option.flag == f"--{key}"), "")
+        return f"(default: {words.rpartition('[')[2].rstrip(']')})" if words.endswith("]") else "(default)"
     if isinstance(value, tuple):
         return json.dumps(["=".join(item) if isinstance(item, tuple) else item for item in value], ensure_ascii=False)
     return json.dumps(value, ensure_ascii=False)
 
 
-def root_here() -> str:
-    """The workspace of the working directory; empty outside of any, where the user's and the system's files count."""
+def root_of(manifest: str | None = None) -> str:
+    """The workspace of a manifest, or of the working directory; empty outside of any, where the user's and the system's
+    files count. Raises WorkspaceError."""
     try:
-        return str(workspace.discover(Path(os.path.realpath(os.getcwd())), None, dict(os.environ)).root)
+        return str(workspace.discover(Path(os.path.realpath(os.getcwd())), manifest, dict(os.environ)).root)
     except WorkspaceError as error:
-        if error.file:
+        if error.file or manifest is not None:
             raise
         return ""

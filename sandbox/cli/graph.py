@@ -14,17 +14,18 @@ from sandbox.policy import graph_state
 from sandbox.policy.graph import graph_of
 
 if TYPE_CHECKING:
+    from sandbox.cli.place import Place
     from sandbox.policy.model import ProjectPolicy
     from sandbox.run.invocation import Ground, Invocation
 
 
-def resolved(settings: Settings) -> Facts:
-    """The facts of the workspace here, as for `cargo-sandbox check`. Runs nothing of the project; cargo is asked, in
-    the resolve container, only if the lock file or a manifest changed since. Raises SandboxError."""
+def resolved(settings: Settings, manifest: str | None = None) -> Facts:
+    """The facts of the workspace here or of a manifest's, as for `cargo-sandbox check`. Runs nothing of the project;
+    cargo is asked, in the resolve container, only if the lock file or a manifest changed since. Raises SandboxError."""
     from sandbox.run.build import with_policy
     from sandbox.run.invocation import find_ground
 
-    words = ["check"]
+    words = ["check", *(["--manifest-path", manifest] if manifest is not None else [])]
     ground = find_ground(words)
     settings, project = with_policy(settings, ground)
     return invoked(words, settings, ground, project).facts
@@ -44,14 +45,14 @@ def invoked(words: Sequence[str], settings: Settings, ground: Ground, project: P
     )
 
 
-def accept(workspace: str, settings: Settings, today: str, packages: Collection[str] | None = None) -> None:
+def accept(here: Place, settings: Settings, today: str, packages: Collection[str] | None = None) -> None:
     """Make the resolved graph the accepted one. With `packages` only what it says of these; of the others the old one's
     word stands, and without an old one nothing is written. Raises SandboxError."""
-    folder = tree_folder(workspace)
-    old = graph_state.load(folder, Path(workspace)) if packages is not None else ()
+    folder = tree_folder(here.workspace)
+    old = graph_state.load(folder, Path(here.workspace)) if packages is not None else ()
     if old is None:
         return
-    facts = resolved(settings)
+    facts = resolved(settings, here.manifest)
     new = graph_of(facts, graph_state.digests(facts))
     if packages is not None:
         new = tuple(

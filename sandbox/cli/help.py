@@ -21,7 +21,7 @@ Our own verbs:
   report RUN [--format F] [--output FILE]   a run's findings again (RUN: an id, its beginning, or last)
                                    formats: terminal, json, sarif, markdown
   explain RUN#EVENT                show one event of a run in full
-  config show [--origin] [--json]   the settings and allowances that a build here would have, and where they come from
+  config show [--origin] [--json]   the settings and allowances that a build would have, and where they come from
   doctor [--json] [--require TIER]   what this host offers, as a tier: degraded, standard or strong
   runs list|show|path|prune|pin|unpin   the stored runs
   runs behaviour RUN [--json] [PACKAGE]   what each unit of a run did, normalised
@@ -31,6 +31,7 @@ Our own verbs:
                                    tree and sbom take --lock FILE, and then speak of that lock file alone
   baseline init|learn|status|diff|accept|verify|prune|import|export   accepted behaviours (docs/baselines.md)
   review [--accept PKG --reason TEXT]   go through what is new, one by one, and accept or skip it
+  Of these, what reads a project takes --manifest-path PATH, as cargo does.
 
 Options (also as variables: CARGO_SANDBOX_DENY=medium):
 """

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sandbox.cli.options import Settings
+from sandbox.cli.words import Words
 from sandbox.errors import UsageError, WorkspaceError
 from sandbox.preflight.inventory.model import Inventory
 from sandbox.preflight.model import Answer
@@ -15,17 +16,29 @@ from sandbox.preflight.model import Answer
 _LAST_SECOND = 253402300799  # 9999-12-31, the last that RFC 3339 can write
 
 
-def gather(settings: Settings, lock: str, answers: Collection[Answer]) -> tuple[Inventory, str]:
+def gather(
+    settings: Settings, lock: str, answers: Collection[Answer], manifest: str | None = None
+) -> tuple[Inventory, str]:
     """The inventory and the target dir (empty without one). With `lock` of that file alone: nothing is resolved.
 
     `answers` are of checks that were made already. Raises SandboxError. Runs nothing of the project.
     """
     from sandbox.preflight.inventory.warnings import warnings_of
 
-    inventory, built = (_of_lock(Path(lock)), "") if lock else _of_workspace(settings)
+    inventory, built = (_of_lock(Path(lock)), "") if lock else _of_workspace(settings, manifest)
     inventory = warnings_of(inventory, answers)
     epoch = source_date(os.environ)
     return (inventory if epoch is None else replace(inventory, stamp=epoch)), built
+
+
+def which(found: Words, usage: str) -> tuple[str, str | None]:
+    """The lock file that is asked for alone (else empty), and the manifest of the workspace. Raises UsageError."""
+    lock, manifest = found.one("--lock"), found.manifest
+    if lock == "" or manifest == "":
+        raise UsageError("the name of a file is missing", hint=usage)
+    if lock is not None and manifest is not None:
+        raise UsageError("a lock file alone or a workspace, not both", hint=usage)
+    return lock or "", manifest
 
 
 def source_date(env: Mapping[str, str]) -> int | None:
@@ -51,7 +64,7 @@ def _of_lock(path: Path) -> Inventory:
     return replace(made, notes=(*made.notes, note))
 
 
-def _of_workspace(settings: Settings) -> tuple[Inventory, str]:
+def _of_workspace(settings: Settings, manifest: str | None) -> tuple[Inventory, str]:
     from sandbox.baseline.model import BaselineError
     from sandbox.baseline.places import tree_folder
     from sandbox.baseline.store import Stores, open_stores
@@ -66,8 +79,8 @@ def _of_workspace(settings: Settings) -> tuple[Inventory, str]:
     from sandbox.preflight.inventory.standing import with_accepted, with_baselines
     from sandbox.trace.store import RunStore
 
-    facts = resolved(settings)
-    here = place.find()
+    facts = resolved(settings, manifest)
+    here = place.find(manifest)
     reader = Reader(facts.root, spdx_ids())
     inventory = from_facts(facts, lockfile.read(here.lock_file), reader.of, _changed(here.lock_file))
     run = runs.last_run(here.workspace, RunStore(here.state_dir / "runs"), here.state_dir)

@@ -12,36 +12,38 @@ from dataclasses import replace
 from pathlib import Path
 
 from sandbox.baseline.accept import plan
-from sandbox.baseline.convert import Context
 from sandbox.baseline.convert import learn as learn_from
 from sandbox.baseline.model import BaselineError
 from sandbox.baseline.state import State, ledger_folder
 from sandbox.cli import place
 from sandbox.cli.options import Settings
 from sandbox.cli.place import Place
-from sandbox.cli.words import parse
+from sandbox.cli.words import MANIFEST, parse
 from sandbox.errors import UsageError
 from sandbox.report.render import render_untrusted as safe
 from sandbox.trace.store import RunStore
 
-_USAGE = "baseline learn --runs N [--reason TEXT] [--user] [--json] [-- VERB CARGO ARGUMENTS...]"
+_USAGE = "baseline learn --runs N [--reason TEXT] [--user] [--json] [--manifest-path PATH] [-- VERB CARGO ARGUMENTS...]"
 _MOST = 20
 _PACKAGE = Path(__file__).resolve().parent.parent.parent
 
 
 def run(rest: Sequence[str], settings: Settings) -> int:
     """Build N times and show what would be accepted; accept it only with a reason. Raises UsageError, BaselineError."""
-    words = parse(rest, _USAGE, ("--user", "--json"), {"--runs": False, "--reason": False})
+    words = parse(rest, _USAGE, ("--user", "--json"), MANIFEST | {"--runs": False, "--reason": False})
     number = words.one("--runs") or "2"
     if not number.isascii() or not number.isdigit() or not 1 <= int(number) <= _MOST or words.names:
         raise UsageError(f"--runs {safe(number)}: a number from 1 to {_MOST}", hint=_USAGE)
     reason = (words.one("--reason") or "").strip()
-    here = place.find()
-    states = [_build(here, settings, words.rest or ["build"], index + 1, int(number)) for index in range(int(number))]
+    here = place.find(words.manifest)
+    command = words.rest or ["build"]
+    if here.manifest is not None:
+        command = [command[0], f"--manifest-path={here.manifest}", *command[1:]]
+    states = [_build(here, settings, command, index + 1, int(number)) for index in range(int(number))]
     last = states[-1]
     learned = learn_from(
         [state.profile for state in states], last.checksums, accepted=place.today(), reason=reason or "-",
-        context=Context("", last.toolchain),
+        toolchain=last.toolchain, host=last.host,
     )  # fmt: skip
     user = "--user" in words.switches
     changes = plan(last, here.known(user), accepted=place.today(), reason=reason or "-", learned=learned)

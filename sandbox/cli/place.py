@@ -11,18 +11,21 @@ from sandbox.baseline.model import Baseline, BaselineError
 from sandbox.baseline.places import tree_folder, user_folder
 from sandbox.baseline.state import State, checksums_of, state_of, state_of_run
 from sandbox.baseline.store import Stores, load_all, open_stores, save
+from sandbox.cli.options import Settings
 from sandbox.trace.store import RunStore
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A workspace. `checksums` are its lock file's."""
+    """A workspace. `checksums` are its lock file's; `manifest` is how it was named, None for the one of the working
+    directory."""
 
     workspace: str
     lock_file: Path
     checksums: dict[tuple[str, str], str]
     state_dir: Path
     env: dict[str, str]
+    manifest: str | None = None
 
     def state(self, run: str | None = None) -> State:
         """Today's state, or that of one run. Raises BaselineError, StoreError."""
@@ -31,10 +34,11 @@ class Place:
             return state_of_run(self.workspace, self.checksums, run, runs)
         return state_of(self.workspace, self.checksums, runs, self.state_dir)
 
-    def stores(self, state: State) -> Stores:
-        """What the stores say of the state's packages. Raises BaselineError."""
+    def stores(self, state: State, settings: Settings) -> Stores:
+        """What the stores say of the state's packages, as a build would read them. Raises BaselineError."""
         packages = {one.key.package for one in state.profile.behaviours if one.key.package}
-        return open_stores(self.workspace, self.env, packages, checksums=state.checksums)
+        tree = None if settings.untrusted else self.workspace
+        return open_stores(tree, self.env, packages, checksums=state.checksums)
 
     def folder(self, user: bool) -> Path:
         """The store that is written: the tree's, or the user's. Raises BaselineError without a home."""
@@ -54,16 +58,16 @@ class Place:
         return save(self.folder(user), baseline, 0o600 if user else 0o644)
 
 
-def find(env: dict[str, str] | None = None) -> Place:
-    """The workspace that the working directory belongs to, as for a build. Raises WorkspaceError."""
+def find(manifest: str | None = None) -> Place:
+    """The workspace of a manifest, by default of the working directory, as for a build. Raises WorkspaceError."""
     from sandbox.cargo import lockfile, workspace
     from sandbox.run.host import directories
 
-    env = dict(os.environ) if env is None else env
+    env = dict(os.environ)
     cwd = os.path.realpath(os.getcwd())
-    tree = workspace.discover(Path(cwd), None, env)
+    tree = workspace.discover(Path(cwd), manifest, env)
     checksums = checksums_of(lockfile.read(tree.lock_file))
-    return Place(str(tree.root), tree.lock_file, checksums, Path(directories(env)[0]), env)
+    return Place(str(tree.root), tree.lock_file, checksums, Path(directories(env)[0]), env, manifest)
 
 
 def today() -> str:

@@ -15,14 +15,16 @@ from sandbox.baseline.state import State
 from sandbox.baseline.store import Stores
 from sandbox.behaviour.model import Fact, Key
 from sandbox.cli import place
-from sandbox.cli.baseline_look import head, unit_json, words
+from sandbox.cli.baseline_look import context_lines, head, unit_json, words
 from sandbox.cli.options import Settings
 from sandbox.cli.place import Place
-from sandbox.cli.words import parse
+from sandbox.cli.words import MANIFEST, parse
 from sandbox.errors import UsageError
 from sandbox.report.render import render_untrusted as safe
 
-_USAGE = "review [--from RUN] [--json | --accept-all --reason TEXT | --accept PKG... --reason TEXT]"
+_USAGE = (
+    "review [--manifest-path PATH] [--from RUN] [--json | --accept-all --reason TEXT | --accept PKG... --reason TEXT]"
+)
 Ask = Callable[[str], str]
 Picked = list[tuple[Key, Fact]]
 
@@ -30,7 +32,7 @@ Picked = list[tuple[Key, Fact]]
 def run(rest: Sequence[str], settings: Settings) -> int:
     """Interactive on a terminal; else a list, or an acceptance that names what and why. Raises UsageError,
     BaselineError, StoreError, WorkspaceError."""
-    options = {"--from": False, "--reason": False, "--accept": True}
+    options = MANIFEST | {"--from": False, "--reason": False, "--accept": True}
     given = parse(rest, _USAGE, ("--json", "--accept-all", "--user"), options)
     accepted = given.values.get("--accept", [])
     everything = "--accept-all" in given.switches
@@ -39,16 +41,17 @@ def run(rest: Sequence[str], settings: Settings) -> int:
     reason = (given.one("--reason") or "").strip()
     if (accepted or everything) and not reason:
         raise UsageError("nothing is accepted without a reason", hint=_USAGE)
-    here = place.find()
+    here = place.find(given.manifest)
     state = here.state(given.one("--from"))
     # The pack is nobody's decision here: what it knows is new until it was accepted.
-    stores = replace(here.stores(state), pack={})
+    stores = replace(here.stores(state, settings), pack={})
     if not stores.has_own:
         raise BaselineError("there is no baseline yet", hint="accept today's state: cargo-sandbox baseline init")
     open_ones = [one for one in novelties(state.profile, state.checksums, stores) if is_open(one)]
     user = "--user" in given.switches
     if "--json" in given.switches:
-        units = [unit_json(one) for one in open_ones]
+        under = state.contexts()
+        units = [unit_json(one, under) for one in open_ones]
         print(json.dumps({"schema": 1, "run": state.run, "units": units, "holes": list(state.holes)}, indent=1))
         return 0
     if accepted or everything:
@@ -88,6 +91,8 @@ def _accept(
 def show(one: Novelty, stores: Stores, state: State) -> None:
     """A unit with the evidence of all that is new in it."""
     print(head(one))
+    for line in context_lines(one, state.contexts()):
+        print(line)
     if one.step.rung == "same version, other checksum" and one.step.entry is not None:
         was = safe(one.step.entry.checksum or "-")
         print(f"  the content is another: accepted {was}, now {safe(one.checksum or '-')}")
@@ -113,7 +118,7 @@ def interactive(
     for number, one in enumerate(open_ones, 1):
         print(f"\n[{number}/{len(open_ones)}]")
         show(one, stores, state)
-        answer = _answer(one, state, ask, settings)
+        answer = _answer(one, here, state, ask, settings)
         if answer == "q":
             break
         if answer == "a":
@@ -137,7 +142,7 @@ def interactive(
     return commit(here, state, changes, user, False, settings, sorted(agreed))
 
 
-def _answer(one: Novelty, state: State, ask: Ask, settings: Settings) -> str:
+def _answer(one: Novelty, here: Place, state: State, ask: Ask, settings: Settings) -> str:
     while True:
         try:
             answer = ask("accept, skip, show events, read its code, quit? [a/s/e/r/q] ").strip().lower()[:1]
@@ -148,7 +153,7 @@ def _answer(one: Novelty, state: State, ask: Ask, settings: Settings) -> str:
         if answer == "e":
             _events(one, state)
         if answer == "r":
-            _code(one, settings)
+            _code(one, here, settings)
 
 
 def _reason(ask: Ask) -> str:
@@ -162,13 +167,13 @@ def _reason(ask: Ask) -> str:
     return ""
 
 
-def _code(one: Novelty, settings: Settings) -> None:
+def _code(one: Novelty, here: Place, settings: Settings) -> None:
     """What the package's build-time code reaches for, by its sources (`sandbox.preflight.reader`)."""
     from sandbox.cli.graph import resolved
     from sandbox.errors import SandboxError
 
     try:
-        package = resolved(settings).find(one.key.package, one.key.version)
+        package = resolved(settings, here.manifest).find(one.key.package, one.key.version)
     except SandboxError as error:
         print(f"  its sources are not known: {safe(error.message)}")
         return

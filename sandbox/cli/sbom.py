@@ -7,28 +7,28 @@ from collections.abc import Sequence
 
 from sandbox import __version__
 from sandbox.cli.options import Settings
-from sandbox.cli.words import parse
+from sandbox.cli.words import MANIFEST, parse
 from sandbox.errors import UsageError
 from sandbox.preflight.inventory.model import Inventory
 
 FORMATS = ("cyclonedx-json", "cyclonedx-xml", "spdx-json")
-_USAGE = f"sbom [--format {'|'.join(FORMATS)}] [--output FILE] [--lock FILE]"
+_USAGE = f"sbom [--format {'|'.join(FORMATS)}] [--output FILE] [--lock FILE | --manifest-path PATH]"
 _ENDS = {".spdx.json": "spdx-json", ".xml": "cyclonedx-xml"}
 
 
 def run(words: Sequence[str], settings: Settings) -> int:
     """Print or write the document. Raises SandboxError."""
     from sandbox.cli.audit import answers
-    from sandbox.cli.inventory import gather
+    from sandbox.cli.inventory import gather, which
 
-    found = parse(words, _USAGE, (), {"--format": False, "--output": False, "--lock": False})
-    output, lock = found.one("--output"), found.one("--lock")
+    found = parse(words, _USAGE, (), MANIFEST | {"--format": False, "--output": False, "--lock": False})
+    output, (lock, manifest) = found.one("--output"), which(found, _USAGE)
     wanted = found.one("--format") or _format_of(output or "")
-    if found.names or found.rest or "" in (output, lock):
+    if found.names or found.rest or output == "":
         raise UsageError("sbom takes options alone, each with a value", hint=_USAGE)
     if wanted not in FORMATS:
         raise UsageError(f"there is no format {wanted!r}", hint=_USAGE)
-    inventory, built = gather(settings, lock or "", answers(settings, lock or ""))
+    inventory, built = gather(settings, lock, answers(settings, lock, manifest), manifest)
     text = document(inventory, wanted)
     if output is None:
         # As bytes: a document says itself that it is UTF-8, whatever the terminal is.

@@ -11,31 +11,31 @@ import sys
 from collections.abc import Sequence
 
 from sandbox.cli.options import Settings
-from sandbox.cli.words import Words, parse
+from sandbox.cli.words import MANIFEST, Words, parse
 from sandbox.errors import UsageError
 
 _USAGE = (
     "tree [-p PKG | --invert PKG] [--only build-scripts|macros|native|findings|new] [--depth N] [--no-dedupe] "
-    "[--licences] [--json] [--lock FILE]"
+    "[--licences] [--json] [--lock FILE | --manifest-path PATH]"
 )
 _SWITCHES = ("--json", "--no-dedupe", "--licences")
-_OPTIONS = dict.fromkeys(("-p", "--package", "--invert", "--only", "--depth", "--lock"), False)
+_OPTIONS = MANIFEST | dict.fromkeys(("-p", "--package", "--invert", "--only", "--depth", "--lock"), False)
 
 
 def run(words: Sequence[str], settings: Settings) -> int:
     """Print it. Raises SandboxError."""
     from sandbox.cli.audit import answers
-    from sandbox.cli.inventory import gather
+    from sandbox.cli.inventory import gather, which
     from sandbox.preflight.inventory import summary, tree, tree_json
     from sandbox.preflight.inventory.view import Asked, view
     from sandbox.report.terminal import use_colour
 
     found = parse(words, _USAGE, _SWITCHES, _OPTIONS)
     asked, depth = Asked(*_package(found), _only(found)), _depth(found)
-    lock = found.one("--lock")
-    if found.names or found.rest or lock == "":
+    lock, manifest = which(found, _USAGE)
+    if found.names or found.rest:
         raise UsageError("tree takes options alone", hint=_USAGE)
-    inventory, _ = gather(settings, lock or "", answers(settings, lock or ""))
+    inventory, _ = gather(settings, lock, answers(settings, lock, manifest), manifest)
     seen = view(inventory, asked)
     groups = None
     if "--licences" in found.switches:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from sandbox.errors import UsageError
 
+MANIFEST = {"--manifest-path": False}
+"""The option of each verb that reads a project."""
+
 
 @dataclass(slots=True)
 class Words:
@@ -21,6 +24,11 @@ class Words:
         """The last value of an option, None if it was not given."""
         given = self.values.get(option)
         return given[-1] if given else None
+
+    @property
+    def manifest(self) -> str | None:
+        """The project that the command is about, as cargo's option of that name; None for the one here."""
+        return self.one("--manifest-path")
 
 
 def parse(words: Sequence[str], usage: str, switches: Sequence[str] = (), options: Mapping[str, bool] = {}) -> Words:

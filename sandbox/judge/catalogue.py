@@ -112,7 +112,7 @@ CATALOGUE: dict[str, Entry] = {
         "read what is new in it, then: cargo-sandbox baseline accept; or stay with the version that was accepted",
     ),
     "CS0403": Entry(
-        "has another build script under the same version",
+        "has other build-time code under the same version",
         "high",
         "a package of a registry never changes: fetch it anew and compare; your own: cargo-sandbox baseline accept",
     ),

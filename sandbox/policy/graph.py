@@ -13,10 +13,14 @@ from sandbox.cargo.metadata import Facts, Package
 from sandbox.judge.catalogue import CATALOGUE
 from sandbox.judge.model import Finding, Severity
 
+UNREADABLE = "unreadable"
+"""Stands for the digest of a script of which it can't be told what it is made of; equals nothing."""
+
 
 class Node(NamedTuple):
     """A package of the graph. `source` is where it comes from without revision, empty for a path; `pin` the checksum
-    or commit; `script` the SHA-256 over its build scripts, empty when there is none or none was read."""
+    or commit; `script` the digests of its build scripts (`graph_state.digests`), empty when there is none or none was
+    read."""
 
     name: str
     version: str
@@ -82,14 +86,22 @@ def _gained(old: Node, node: Node, facts: Facts) -> list[Finding]:
 
 def _changed(old: Node, node: Node, facts: Facts) -> list[Finding]:
     gained = _gained(old, node, facts)
-    if gained or not (old.script and node.script) or old.script == node.script:
+    if gained:
         return gained
-    if node.source.startswith("git+") and old.pin != node.pin:
+    same = f"version {node.version} is the one that was accepted"
+    severity: Severity | None = "low" if not _from_registry(node) else None
+    if old.pin != node.pin:
         # Another commit is an update, whatever the version says; what its script does is the baseline's to tell.
+        if not _from_registry(node):
+            return []
+        # With the checksum all that the package's build-time code is made of may be another: modules, data, macros.
+        return [_finding("CS0403", node, facts, f"{same}, its checksum and so its content is another one", severity)]
+    if not node.pin and UNREADABLE in (*old.script.split("+"), *node.script.split("+")):
+        words = f"{same}, but of which files its build script is made can't be told"
+        return [_finding("CS0403", node, facts, words, severity)]
+    if not (old.script and node.script) or old.script == node.script:
         return []
-    also = " (its checksum is another one too)" if old.pin != node.pin else ""
-    words = f"version {node.version} is the one that was accepted, its build script is another one{also}"
-    return [_finding("CS0403", node, facts, words, "low" if not _from_registry(node) else None)]
+    return [_finding("CS0403", node, facts, f"{same}, its build script is another one", severity)]
 
 
 def _finding(code: str, node: Node, facts: Facts, detail: str, severity: Severity | None) -> Finding:

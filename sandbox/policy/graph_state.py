@@ -10,7 +10,8 @@ from typing import Any
 
 from sandbox.cargo.files import Unreadable, load_toml, read_bytes, stays_below
 from sandbox.cargo.metadata import Facts
-from sandbox.policy.graph import Graph, Node
+from sandbox.policy.apply import pin_of
+from sandbox.policy.graph import UNREADABLE, Graph, Node
 from sandbox.policy.model import PolicyError
 
 SCHEMA = 1
@@ -73,16 +74,30 @@ def render(graph: Graph, today: str = "") -> str:
 
 
 def digests(facts: Facts) -> dict[str, str]:
-    """SHA-256 of each build script's source, by path; `unreadable` for one that is too large or no file, so that it
-    differs from what it was."""
-    return {script.source: _digest(script.source) for package in facts.packages for script in package.scripts}
+    """SHA-256 of each build script, by its path: of all its own source where nothing else pins what it is
+    (`script_source`), of its first file where a checksum or commit does, so that a script that was exchanged on this
+    machine differs too. `UNREADABLE` for one that can't be told."""
+    return {
+        script.source: _pinned(script.source)
+        if pin_of(package)
+        else _whole(script.source, package.directory, facts.root)
+        for package in facts.packages
+        for script in package.scripts
+    }
 
 
-def _digest(path: str) -> str:
+def _pinned(path: str) -> str:
     try:
         return hashlib.sha256(read_bytes(path, _SCRIPT_MAX)).hexdigest()
     except (FileNotFoundError, Unreadable):
-        return "unreadable"
+        return UNREADABLE
+
+
+def _whole(script: str, package: str, workspace: str) -> str:
+    # Its patterns take some milliseconds, and few builds have a script that nothing pins.
+    from sandbox.policy.script_source import digest
+
+    return digest(script, package, workspace)
 
 
 def _read(table: dict[str, Any]) -> Graph:

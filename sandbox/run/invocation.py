@@ -85,6 +85,7 @@ class Invocation:
             "plan_digest": self.plan.digest(),
             **({"policy": self.project.header()} if self.project else {}),
             "tier": standing.to_json(),
+            "host": self.identity.host,
             "versions": {
                 "cargo-sandbox": __version__,
                 "python": ".".join(map(str, sys.version_info[:3])),

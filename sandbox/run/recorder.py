@@ -16,6 +16,7 @@ from sandbox.trace.writer import RunWriter
 
 if TYPE_CHECKING:
     from sandbox.behaviour.profile import Profiler
+    from sandbox.run.digests import Digests
 
 
 class Recorder:
@@ -49,6 +50,7 @@ class Recorder:
         self.key_units: dict[str, tuple[str, ...]] = {}
         self.linked: set[str] = set()
         self._late: list[Finding] = []
+        self._digests: Digests | None = None
         self._program_started: Callable[[], None] | None = None
 
     def when_program_starts(self, act: Callable[[], None]) -> None:
@@ -80,13 +82,14 @@ class Recorder:
 
     def unit(self, record: dict[str, Any]) -> None:
         """A unit begins or ends."""
-        self._writer.unit(json.dumps(record, separators=(",", ":")).encode() + b"\n")
         name = str(record.get("unit"))
+        told = self._with_digests(name, record)
+        self._writer.unit(json.dumps(told, separators=(",", ":")).encode() + b"\n")
         if self.profiler is None and record.get("event") == "start" and record.get("role") != "cargo":
             # Where nothing is built nobody pays for it. Only a start tells the role: cargo's end is no unit's.
             self.profiler = self._make_profiler()
         if self.profiler is not None:
-            self.profiler.unit(record)
+            self.profiler.unit(told)
         for finding in self._judge.unit(record):
             self._found(finding)
         if record.get("event") == "start":
@@ -104,6 +107,18 @@ class Recorder:
             self.hole(f"not all outputs of {(start or {}).get('package') or name} could be sealed")
         if start is not None:
             self._ledger_entry(name)
+
+    def _with_digests(self, name: str, record: dict[str, Any]) -> dict[str, Any]:
+        """The end of a build script with what the guard does not tell of it. Seals go by what the guard told."""
+        if self.profiler is None or record.get("event") != "end" or not record.get("outputs"):
+            return record
+        if self.starts.get(name, {}).get("role") != "script":
+            return record
+        if self._digests is None:
+            from sandbox.run.digests import Digests
+
+            self._digests = Digests(str(self._ledger.build_dir))
+        return self._digests.added(record, self.profiler.was_executed)
 
     def program(self) -> None:
         """The build proper is over."""

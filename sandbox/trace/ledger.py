@@ -24,7 +24,7 @@ from sandbox.trace import files, fingerprints, locks
 from sandbox.trace.builddir import CACHE_TAG, TOKEN, open_build_dir, wipe_build_dir
 from sandbox.trace.fingerprints import fingerprint_dir
 from sandbox.trace.names import LEDGER_SCHEMA
-from sandbox.trace.seals import SealBreak, SealError, check_seals, seal_text, with_times
+from sandbox.trace.seals import SealBreak, SealError, check_seals, seal_text, unescape, with_times
 
 __all__ = ["Entry", "Ledger", "SealBreak", "SealError", "fingerprint_dir", "make_cache_dir", "wipe_build_dir"]
 
@@ -280,6 +280,18 @@ class Ledger:
             self._put([replace(self.entries[key], seals=renewed[key]) for key in changed])
         return broken
 
+    def intact(self, paths: Iterable[str]) -> frozenset[str]:
+        """Of these files the outputs that are as their seals say, digest included, if `check` was just asked about all:
+        whatever moved their times, their content is what their unit left."""
+        wanted, found = set(paths), set()
+        for entry in self.entries.values():
+            for line in entry.seals.split("\n")[:-1]:
+                *numbers, digest, escaped = line.split("\t")
+                path = unescape(escaped.encode())
+                if path in wanted and digest != "-" and numbers == _numbers(path):
+                    found.add(path)
+        return frozenset(found)
+
     def _seals(self, keys: Iterable[str] | None) -> dict[str, str]:
         chosen = self.entries if keys is None else [key for key in keys if key in self.entries]
         return {key: self.entries[key].seals for key in chosen}
@@ -428,6 +440,15 @@ def _same_files(old: Entry, new: Entry, start: Mapping[str, Any]) -> bool:
 
 def _text(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _numbers(path: str) -> list[str]:
+    """A file as the first fields of a seal have it; none for what can't be looked at."""
+    try:
+        status = os.stat(path, follow_symlinks=False)
+    except (OSError, ValueError):
+        return []
+    return [str(number) for number in (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)]
 
 
 def _json(entry: Entry) -> dict[str, Any]:

@@ -25,10 +25,12 @@ def package(name: str, version: str, files: Mapping[str, str]) -> bytes:
 
 @contextlib.contextmanager
 def registry(
-    packages: Mapping[tuple[str, str], bytes], needs: Mapping[tuple[str, str], str] | None = None
+    packages: Mapping[tuple[str, str], bytes],
+    needs: Mapping[tuple[str, str], str] | None = None,
+    features: Mapping[str, list[str]] | None = None,
 ) -> Iterator[tuple[str, list[str]]]:
-    """Serve `packages` ((name, version) -> `.crate`), each of which may need one other by its name; gives the index's
-    URL for a `sparse+` source and the list of paths that were asked for, which grows.
+    """Serve `packages` ((name, version) -> `.crate`), each of which may need one other by its name and has `features`;
+    gives the index's URL for a `sparse+` source and the list of paths that were asked for, which grows.
 
     Format: the Cargo Book, "Registry Index".
     """
@@ -36,7 +38,7 @@ def registry(
     pages: dict[str, bytes] = {}
     for (name, version), data in packages.items():
         line = {
-            "name": name, "vers": version, "deps": [], "features": {}, "yanked": False,
+            "name": name, "vers": version, "deps": [], "features": dict(features or {}), "yanked": False,
             "cksum": hashlib.sha256(data).hexdigest(),
         }  # fmt: skip
         if other := (needs or {}).get((name, version)):

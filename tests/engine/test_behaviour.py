@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import jsonschema
@@ -48,6 +49,9 @@ def test_two_clean_builds_at_two_places_with_different_jobs_behave_the_same(lab:
     assert ("rustc-link-search", "native=$OUT_DIR") in directives
     assert ("metadata", "number=42") in directives
     assert [(fact.act, fact.object) for fact in native.of("used")] == [("linked", "$OUT_DIR/libanswer.a")]
+    (linked,) = native.of("used")
+    (library,) = (path for path in done.project.build_dir.rglob("libanswer.a"))
+    assert linked.digest == f"sha256:{hashlib.sha256(library.read_bytes()).hexdigest()}"
     compiled = next(fact for fact in native.of("exec") if fact.object.endswith("/cc"))
     assert compiled.chain == ("$SCRIPT/build-script-build", "$SCRIPT/build_script_build-<hash>.real")
     assert all(dict(fact.detail)["where"] == "inside" for fact in native.of("write") if fact.owner == "own output")

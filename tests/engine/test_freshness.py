@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.engine.crates import KITCHEN, KITCHEN_SAYS, PAIR, binary, scripted
+from tests.engine.crates import KITCHEN, KITCHEN_SAYS, PAIR, binary, manifest, scripted
 from tests.engine.loads import DEAR, TELL, judging, loaded
 from tests.engines import core
 from tests.harness import Lab, plain, sandboxed, start
@@ -163,3 +163,14 @@ def test_targets_that_no_manifest_names_are_known_as_soon_as_they_are_there(lab:
     assert sandboxed(project, "build").run.units("rustc", "app")
     project.remove("build.rs")
     assert sandboxed(project, "run", "--bin", "app").out == b"None\n"
+
+
+def test_a_new_version_of_a_dependency_changes_file_names_and_leaves_no_hole(lab: Lab) -> None:
+    kinds = '\n[dependencies]\nlow = { path = "low" }\n\n[lib]\ncrate-type = ["rlib", "cdylib"]\n'
+    files = binary(more=kinds) | {"src/lib.rs": "pub fn says() {}", "low/src/lib.rs": ""}
+    project = lab.project(files | {"low/Cargo.toml": manifest("low")})
+    assert sandboxed(project, "build").run.result["verdict"] == "clean"
+    project.write({"low/Cargo.toml": manifest("low", version="0.1.1")})
+    updated = sandboxed(project, "build")
+    assert sorted(updated.run.built()) == ["rustc app", "rustc app", "rustc low"], updated.shown
+    assert updated.run.result["verdict"] == "clean", updated.shown

@@ -104,11 +104,11 @@ def test_a_package_that_is_new_with_a_build_script_is_told_before_that_script_ru
 
 
 def test_a_changed_script_of_the_same_version_is_told(lab: Lab) -> None:
-    project = lab.project(_with_dependency())
+    project = lab.project(_with_dependency("mod more;\n" + _MARK) | {"dep/more.rs": "// as accepted"})
     assert sandboxed(project, "build").code == 0
     _accept(project)
     assert sandboxed(project, "build").run.findings() == []
-    project.write({"dep/build.rs": _MARK + "\n// changed"})
+    project.write({"dep/more.rs": "// changed"})
     done = sandboxed(project, "build")
     assert done.code == 0, done.shown
     assert [one["severity"] for one in done.run.findings("CS0403")] == ["low"]

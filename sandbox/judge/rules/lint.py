@@ -30,6 +30,8 @@ _ACTS: Mapping[str, frozenset[str]] = {
     "survivor": frozenset({"survive"}),
     "used": frozenset({"executed", "linked"}),
 }
+# What the guard counts and does not list for any unit (`quiet_prefixes`, `is_own_proc`).
+_NEVER_LISTED = ("/proc/self/", "/proc/<self>/", "/proc/thread-self/", "/usr/", "/lib/", "/lib64/", "/bin/", "/sbin/")
 
 
 def lint_folder(folder: Path, techniques_file: Path) -> list[str]:
@@ -130,6 +132,8 @@ def _leaf(leaf: Leaf, facts: list[Fact]) -> Iterator[str]:
         exact = leaf.object.exact
         if set(leaf.object.words) == set(exact) and len(exact) < leaf.distinct:
             yield "asks for more different objects than it names"
+    if leaf.kinds == ("read",) and leaf.object and all(one.startswith(_NEVER_LISTED) for one in leaf.object.words):
+        yield f"can never fire: such reads are counted and not listed ({_short(leaf)})"
     # Each condition must be reached by a fact of the examples; a typing error in a path is found so.
     if not any(fact.kind in leaf.kinds and fits(leaf, fact) for fact in facts):
         yield f"no fact of its examples reaches the condition on {'|'.join(leaf.kinds)} ({_short(leaf)})"

@@ -34,6 +34,7 @@ checksum = "{sum}"
 name = "ws"
 version = "0.1.0"
 """
+HOST = "x86_64-unknown-linux-gnu"
 Run = Callable[..., str]
 
 
@@ -58,7 +59,9 @@ class Workspace:
     def stored(self, build: Build, units: list[dict[str, Any]] | None = None) -> str:
         with RunStore(self.state / "runs").create(datetime.now().astimezone()) as writer:
             versions = {"rustc": "rustc 1.95.0 (59807616e 2026-04-14)"}
-            writer.write_header({"argv": [], "cwd": build.ws, "workspace": build.ws, "versions": versions})
+            writer.write_header(
+                {"argv": [], "cwd": build.ws, "workspace": build.ws, "versions": versions, "host": HOST}
+            )
             writer.write_plan(build.plan())
             for record in build.units() if units is None else units:
                 writer.unit(json.dumps(record).encode() + b"\n")
@@ -78,7 +81,7 @@ def ws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
         monkeypatch.setenv(name, str(tmp_path / value))
     monkeypatch.chdir(made.ws)
     # What cargo says of the graph is for tests/engine: it takes a container.
-    monkeypatch.setattr(graph, "resolved", lambda settings: Facts(str(made.ws), "", (), (), (), ()))
+    monkeypatch.setattr(graph, "resolved", lambda settings, manifest: Facts(str(made.ws), "", (), (), (), ()))
     return made
 
 
@@ -101,6 +104,10 @@ def curl(build: Build) -> Build:
 
 def cc(build: Build) -> Build:
     return build.act("exec", path="/usr/bin/cc", argv=["cc"], pid=22, parent=20)
+
+
+def compile_with(build: Build, *words: str) -> Build:
+    return build.act("exec", unit="u2", pid=900, path="/run/cargo-sandbox/guard", argv=["guard", "rustc", *words])
 
 
 def test_without_a_run_one_is_told_to_build_first(ws: Workspace, say: Say) -> None:
@@ -158,6 +165,84 @@ def test_status_says_rung_and_counts(ws: Workspace, say: Say) -> None:
     row = json.loads(say("baseline", "status", "--json")[1])["packages"][0]
     assert (row["rung"], row["checksum"]) == ("same version, other checksum", "b" * 64)
     assert say("baseline", "verify")[0] == 123
+
+
+def test_an_entry_says_under_what_it_was_accepted_and_diff_and_status_say_what_is_another_now(
+    ws: Workspace, say: Say
+) -> None:
+    ws.stored(compile_with(cc(ws.build()), "--cfg", 'feature="std"', "--cfg", "not_a_feature"))
+    assert say("baseline", "init")[0] == 0
+    entry = load_all(ws.baseline)["evil"].versions[0]
+    assert (entry.features, entry.target, entry.toolchain) == (("std",), HOST, "1.95.0")
+    assert "features" not in say("baseline", "status")[1]
+
+    ws.stored(compile_with(curl(cc(ws.build())), "--cfg", 'feature="net"', "--target", "wasm32-wasip1"))
+    for out in (say("baseline", "diff")[1], say("baseline", "status")[1]):
+        assert "features: net (accepted with std)" in out
+        assert f"target: wasm32-wasip1 (accepted with {HOST})" in out
+    (unit, *_) = json.loads(say("baseline", "diff", "--json")[1])["units"]
+    assert unit["context"]["accepted"] == {"features": ["std"], "target": HOST, "toolchain": "1.95.0"}
+    assert unit["context"]["now"]["features"] == ["net"]
+    assert say("baseline", "accept", "evil", "--reason", "both")[0] == 0
+    after = load_all(ws.baseline)["evil"].versions[0]
+    assert (after.features, after.target) == (("net", "std"), f"wasm32-wasip1, {HOST}")
+
+
+def test_what_the_pack_knows_was_accepted_by_nobody_here(
+    ws: Workspace, say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ws.stored(cc(ws.build()))
+    say("baseline", "init")
+    assert "1 of 1 packages are as accepted (run" in say("baseline", "status")[1]
+    ws.baseline.rename(tmp_path / "pack")
+    monkeypatch.setattr("sandbox.baseline.store.pack_folder", lambda: tmp_path / "pack")
+    out = say("baseline", "status")[1]
+    assert "same version (1.0.0, pack), nothing new" in out
+    assert "0 of 1 packages are as accepted, 1 more are as in the pack (run" in out
+
+
+def test_a_project_elsewhere_is_named_by_its_manifest(
+    ws: Workspace, say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ws.stored(cc(ws.build()))
+    monkeypatch.chdir(tmp_path)
+    for words in (("baseline", "status"), ("review",), ("baseline", "init")):
+        code, _, err = say(*words)
+        assert code == 101 and "could not find `Cargo.toml`" in err
+    there = ("--manifest-path", "ws/Cargo.toml")
+    assert say("baseline", "init", *there)[0] == 0
+    assert (ws.baseline / "evil.toml").exists()
+    for words in (("baseline", "verify"), ("baseline", "diff"), ("baseline", "prune"), ("review",), ("config", "show")):
+        code, _, err = say(*words, *there)
+        assert code == 0, err
+    assert say("baseline", "export", "out", "--manifest-path=ws/Cargo.toml")[0] == 0
+    assert say("baseline", "import", "out", *there)[0] == 0
+    code, _, err = say("baseline", "status", "--manifest-path", "nowhere/Cargo.toml")
+    assert code == 101 and "does not exist" in err
+    assert say("baseline", "status", "--manifest-path")[0] == 2
+
+
+def test_an_untrusted_tree_has_no_say_when_its_baseline_is_looked_at(ws: Workspace, say: Say) -> None:
+    ws.stored(cc(ws.build()))
+    say("baseline", "init")
+    assert say("baseline", "verify")[0] == 0
+    assert say("--untrusted", "baseline", "verify")[0] == 123
+    assert "no baseline" in say("--untrusted", "baseline", "status")[1]
+
+
+def test_a_run_of_an_older_lock_file_says_so_and_nothing_without_a_checksum_is_accepted(
+    ws: Workspace, say: Say
+) -> None:
+    ws.stored(cc(ws.build()))
+    say("baseline", "init")
+    ws.lock(version="1.0.1")
+    code, out, _ = say("baseline", "verify")
+    assert code == 123 and "Cargo.lock has changed since run" in out and "it has no evil 1.0.0" in out
+    assert "checksum" not in out
+    code, _, err = say("baseline", "accept", "evil", "--reason", "x")
+    assert code == 2 and "no unit of 'evil'" in err
+    (entry,) = load_all(ws.baseline)["evil"].versions
+    assert entry.checksum == "a" * 64
 
 
 def test_the_state_of_another_run_may_be_accepted(ws: Workspace, say: Say) -> None:
@@ -284,7 +369,7 @@ def test_a_reviewer_is_asked_for_each_novelty(
     ws.stored(curl(cc(ws.build())))
     here = find()
     state = here.state()
-    stores = here.stores(state)
+    stores = here.stores(state, Settings())
     open_ones = [one for one in review.novelties(state.profile, state.checksums, stores) if review.is_open(one)]
     left = list(answers)
 

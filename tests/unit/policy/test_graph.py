@@ -45,6 +45,14 @@ def _found(old: Graph, new: Graph) -> list[tuple[str, str]]:
         ((_node(script="s"),), (_node(script="s"),), []),
         ((_node(script="s"),), (_node(script="t"),), [("CS0403", "high")]),
         ((_node(script="s"),), (_node(script="t", pin="b"),), [("CS0403", "high")]),
+        ((_node(script="s"),), (_node(script="s", pin="b"),), [("CS0403", "high")]),
+        ((_node(has=False, macro=True),), (_node(has=False, macro=True, pin="b"),), [("CS0403", "high")]),
+        ((_node(script="unreadable"),), (_node(script="unreadable"),), []),
+        (
+            (_node(script="unreadable", pin="", source=""),),
+            (_node(script="unreadable", pin="", source=""),),
+            [("CS0403", "low")],
+        ),
         ((_node(script="s", source="", pin=""),), (_node(script="t", source="", pin=""),), [("CS0403", "low")]),
         ((_node(script="s", source="git+x"),), (_node(script="t", source="git+x"),), [("CS0403", "low")]),
         ((_node(script="s", source="git+x"),), (_node(script="t", source="git+x", pin="b"),), []),
@@ -121,7 +129,8 @@ def test_the_graph_is_made_of_the_resolved_workspace_and_cheap(tmp_path: Path) -
     plain = graph_of(facts)
     assert time.perf_counter() - started < 0.1
     assert [node.script for node in plain] == [""] * 400
-    hashed = graph_of(facts, graph_state.digests(facts))
+    digests = graph_state.digests(facts)
+    hashed = graph_of(facts, digests)
     first = next(node for node in hashed if node.name == "package-0")
     assert (first.source, first.pin, first.has_script, len(first.script)) == (REGISTRY, "c" * 64, True, 64)
     (tmp_path / "build.rs").write_text("// other\n")

@@ -144,6 +144,26 @@ def test_an_output_that_cargo_linked_is_read_once_and_sealed_anew(ledger: Ledger
 DAMAGES = ["token", "no token", "token link", "build dir", "guard", "header", "units", "schema"]
 
 
+def test_an_output_whose_links_changed_is_told_intact_and_one_that_was_written_to_is_not(
+    ledger: Ledger, build: Path, guard: Path
+) -> None:
+    sealed, plain, written = (artifact(build, name) for name in ("sealed", "plain", "written"))
+    unit = end(sealed, plain, written)
+    for number in (0, 2):
+        unit["outputs"][number]["sha256"] = hashlib.sha256(b"compiled").hexdigest()
+    ledger.record(unit, start(build), "r")
+    for path in (sealed, plain, written):
+        os.link(path, build / "link")
+        (build / "link").unlink()
+    written.write_text("compilea")
+    asked = [str(path) for path in (sealed, plain, written, build / "nobody's")]
+    assert ledger.intact(asked) == frozenset(), "before anybody looked at the content nothing is told"
+    ledger.check(guard, linked={str(plain)})
+    assert ledger.intact(asked) == {str(sealed)}
+    os.utime(sealed, ns=(1, 1))
+    assert ledger.intact(asked) == frozenset()
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_build_dir_that_does_not_fit_its_ledger_is_not_trusted(ledger: Ledger, build: Path, damage: str) -> None:
     ledger.record(end(), start(build), "r")

@@ -138,6 +138,7 @@ def test_the_linter_passes_a_good_rule() -> None:
         (WHEN | {"act": "exec"}, {"examples": BOTH}, "no fact of class read has the act 'exec'"),
         ({"any": [WHEN, {"class": "dns"}]}, {"examples": BOTH}, "reaches the condition on dns"),
         ({"class": "read", "object": "/a", "distinct": 2}, {"examples": BOTH}, "more different objects than it names"),
+        (WHEN | {"object": "/proc/self/environ"}, {"examples": BOTH}, "can never fire"),
         (WHEN, {"examples": BOTH, "not": {"class": "dns"}}, "is let off by its `not`"),
         ({"not": WHEN}, {"examples": BOTH}, "a unit that did nothing"),
     ],
