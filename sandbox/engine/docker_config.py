@@ -8,13 +8,13 @@ their passwords) of the caller's Docker configuration.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sandbox.errors import InternalError, SetupError
 from sandbox.plan.model import Mount, Plan
 from sandbox.plan.mounts import GUARD
 from sandbox.plan.secrets import is_within
+from sandbox.record import record
 
 RECURSIVE_READ_ONLY = (1, 44)
 """First API version that can make a mount read-only with everything below it (Docker 25)."""
@@ -31,7 +31,7 @@ _MASKED = (
 _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 
-@dataclass(frozen=True)
+@record
 class Daemon:
     """What the mapping needs to know of a daemon.
 
@@ -49,7 +49,7 @@ class Daemon:
     runtime: str = ""
 
 
-@dataclass(frozen=True)
+@record
 class Container:
     """`body` for the API; `links` are symlinks (path on the host, where to) to make in a writable mount before."""
 
