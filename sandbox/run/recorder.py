@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from sandbox.behaviour.profile import Profiler
 
 
+# As `json.loads`, which looks at each line for its encoding first.
+_decode = json.JSONDecoder().decode
+
+
 class Recorder:
     """Sinks of a live run. `on_violation` is called once for each new finding that must stop the build."""
 
@@ -60,7 +64,7 @@ class Recorder:
         self._writer.events(payload)
         for line in payload.splitlines():
             try:
-                event = json.loads(line)
+                event = _decode(line.decode("utf-8", "surrogatepass"))
             except ValueError:
                 self.hole("an event could not be read")
                 continue
