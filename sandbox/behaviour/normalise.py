@@ -11,6 +11,7 @@ import os.path
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from sandbox.behaviour.patterns import PATTERNS, Scope
 from sandbox.behaviour.roots import Root, Roots
@@ -22,7 +23,10 @@ _END = r"\s:;,\"'()\[\]{}|"
 # An absolute path within text: at its start, behind a separator, or behind a flag such as -L or -I.
 _BEFORE = rf"(?:^|(?<=[{_END}=@])|(?<=^-[A-Za-z])|(?<=\s-[A-Za-z]))"
 _NOWHERE = Root("", "other")
-_MOST_KEPT = 50_000
+# Names and paths that are kept with what they became, and the longest of them: a build may choose both.
+_MOST_NAMES = 20_000
+_MOST_PATHS = 1_000
+_LONGEST_KEPT = 255
 
 
 class Normal(str):
@@ -62,6 +66,10 @@ def classed(raw: str, scope: Scope, before: str = "") -> Normal:
     return Normal(out + escape(raw[at:]))
 
 
+# The units of a run use the same names: all of them share what was found out.
+_classed_once = lru_cache(_MOST_NAMES)(classed)
+
+
 @dataclass(slots=True)
 class Normaliser:
     """The normaliser of one unit. `own`: the unit's own roots, before which the run's give way; `pid`: its first
@@ -70,11 +78,20 @@ class Normaliser:
     roots: Roots
     own: Mapping[str, Root] = field(default_factory=dict)
     pid: int = 0
-    _kept: dict[tuple[str, Scope, str], Normal] = field(default_factory=dict)
+    _tops: dict[str, tuple[str, Root]] = field(default_factory=dict)
+    _paths: dict[str, Normal] = field(default_factory=dict)
     _words: re.Pattern[str] | None = None
 
     def root(self, path: str) -> tuple[str, Root]:
         """The innermost root that holds an absolute path, with its own path; empty and a nameless one if none does."""
+        found = self._tops.get(path)
+        if found is None:
+            found = self._root(path)
+            if len(path) <= _LONGEST_KEPT and len(self._tops) < _MOST_PATHS:
+                self._tops[path] = found
+        return found
+
+    def _root(self, path: str) -> tuple[str, Root]:
         # Deeper than the deepest root there is none, and names may be 4,096 characters of folders.
         longest = max(self.roots.longest, max(map(len, self.own), default=0))
         top = path if len(path) <= longest else path[: path.rfind("/", 0, longest + 1)]
@@ -107,6 +124,9 @@ class Normaliser:
         """
         if isinstance(raw, Normal):
             return raw
+        kept = self._paths.get(raw)
+        if kept is not None:
+            return kept
         top, root = self.root(raw) if raw.startswith("/") else ("", _NOWHERE)
         # A root's own name is never made a class: two roots would become one.
         head = _literal(root.token) if root.token else escape(top)
@@ -118,9 +138,13 @@ class Normaliser:
             if number == 0 and top:
                 continue
             mine = top == "/proc" and number == 1 and pid and part == str(pid)
-            out.append("<self>" if mine else self._class(part, root.scope, before))
+            out.append("<self>" if mine else _class(part, root.scope, before))
             before = part
-        return Normal("/".join(out))
+        normal = Normal("/".join(out))
+        # Below /proc it depends on who asks.
+        if top != "/proc" and len(raw) <= _LONGEST_KEPT and len(self._paths) < _MOST_PATHS:
+            self._paths[raw] = normal
+        return normal
 
     def words(self, raw: str) -> Normal:
         """The normal form of text that may hold absolute paths: a directive, an argument."""
@@ -140,14 +164,11 @@ class Normaliser:
             self._words = re.compile(f"{_BEFORE}(?:{named}/)[^{_END}]*")
         return self._words
 
-    def _class(self, part: str, scope: Scope, before: str = "") -> Normal:
-        key = (part, scope, before)
-        found = self._kept.get(key)
-        if found is None:
-            found = classed(part, scope, before)
-            if len(self._kept) < _MOST_KEPT:
-                self._kept[key] = found
-        return found
+
+def _class(part: str, scope: Scope, before: str) -> Normal:
+    if len(part) > _LONGEST_KEPT or len(before) > _LONGEST_KEPT:
+        return classed(part, scope, before)
+    return _classed_once(part, scope, before)
 
 
 def _literal(token: str) -> str:

@@ -142,7 +142,8 @@ def _daemon(info: Mapping[str, object], api_version: str, path: str) -> Daemon:
     rootless = os.stat(path).st_uid if "name=rootless" in names else None
     ipv6 = os.path.isdir("/proc/sys/net/ipv6/conf/lo")
     version = str(info.get("ServerVersion"))
-    return Daemon(version, _version(api_version), path, rootless, "name=userns" in names, ipv6)
+    runtime = str(info.get("DefaultRuntime") or "")
+    return Daemon(version, _version(api_version), path, rootless, "name=userns" in names, ipv6, runtime)
 
 
 def _security(info: Mapping[str, object]) -> set[str]:

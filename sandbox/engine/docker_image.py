@@ -11,13 +11,13 @@ import hashlib
 import io
 import sys
 import tarfile
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox import resources
 from sandbox.engine.docker_config import effective, holder
 from sandbox.errors import ImageError, SetupError
 from sandbox.plan.model import Plan
+from sandbox.record import record
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
@@ -33,7 +33,7 @@ KIND_LABEL = "cargo-sandbox.image"
 MANIFEST_LABEL = "cargo-sandbox.manifest"
 
 
-@dataclass(frozen=True)
+@record
 class Image:
     """An image that the daemon has. `manifest` is the digest of its list of packages, empty where it has none."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os.path
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from sandbox.judge.catalogue import CATALOGUE
 from sandbox.judge.model import Finding
 from sandbox.plan.secrets import is_within
 from sandbox.policy.model import Allowance, ProjectPolicy
+from sandbox.record import record, replace
 
 # What a finding without a fact is about. Others than these take a `rule` to be allowed.
 _CLASS = {"CS0103": "write", "CS0110": "read", "CS0113": "write", "CS0114": "write"}
@@ -37,7 +37,7 @@ class Waived(NamedTuple):
         return replace(self.finding, evidence=(*self.finding.evidence, words))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Applied:
     """`findings` are those that remain, with one of CS0405 for each allowance that is `unused` or `expired`."""
 

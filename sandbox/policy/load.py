@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from sandbox.cargo.files import Unreadable, read_text, stays_below
@@ -18,6 +17,7 @@ from sandbox.policy.files import Found
 from sandbox.policy.model import Layer, PolicyError, ProjectPolicy, Shown
 from sandbox.policy.schema import Source, parse
 from sandbox.policy.tighten import neutral, no_looser
+from sandbox.record import replace
 
 MAX_BYTES = 256 << 10
 """Largest file of policy that is read, in bytes."""

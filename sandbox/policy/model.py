@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import date
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sandbox.errors import SandboxError
+from sandbox.record import record
 
 
 class PolicyError(SandboxError):
@@ -19,7 +21,7 @@ class PolicyError(SandboxError):
         self.file = file
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Allowance:
     """What one package may do, and why.
 
@@ -91,7 +93,7 @@ class Supply(NamedTuple):
     deny: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Shown:
     """One setting with its effective value and where it comes from. `key` is spelt as in a file."""
 
@@ -100,7 +102,7 @@ class Shown:
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ProjectPolicy:
     """Everything that files of policy decided beside `Settings`.
 
@@ -116,7 +118,7 @@ class ProjectPolicy:
     loosened: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
-    supply: Supply = field(default_factory=Supply)
+    supply: Supply = Supply()
 
     def header(self) -> dict[str, Any]:
         """What a run's header says of it."""
@@ -129,15 +131,15 @@ class ProjectPolicy:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Layer:
     """One file of policy, or a built-in one, as read: option fields with their values, allowances and the list of
     scripts (None: the file has no such table). `origin` names it for people."""
 
     kind: str
     origin: str
-    values: dict[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = MappingProxyType({})
     allowances: tuple[Allowance, ...] = ()
     deny_build_scripts: bool | None = None
     allowed_scripts: tuple[str, ...] = ()
-    supply: Supply = field(default_factory=Supply)
+    supply: Supply = Supply()

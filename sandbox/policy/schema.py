@@ -8,7 +8,6 @@ from __future__ import annotations
 import os.path
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -18,6 +17,7 @@ from sandbox.cli.options import OPTIONS, Option
 from sandbox.errors import UsageError
 from sandbox.policy import supply
 from sandbox.policy.model import Allowance, Layer, PolicyError
+from sandbox.record import record
 
 MAX_ALLOWANCES = 1000
 _MAX_WORDS = 4096
@@ -36,7 +36,7 @@ _TOKEN = re.compile(r"\$[A-Z_]+", re.ASCII)
 _ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Source:
     """Where a text comes from: `kind` as in `files.Found`, its path, the workspace root and the user's home. Relative
     paths in any file go from the workspace root."""

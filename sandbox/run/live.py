@@ -148,7 +148,9 @@ class LiveRun:
 
     def _profiler(self) -> Profiler:
         """Called when the first unit starts: from here on there is something to be judged."""
+        # The last of them is needed at the end, where the user would wait for it.
         from sandbox.behaviour.profile import Profiler
+        from sandbox.run import judgement  # noqa: F401
         from sandbox.trace.unjudged import Mark
 
         try:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from sandbox.run.digests import Digests
 
 
+# As `json.loads`, which looks at each line for its encoding first.
+_decode = json.JSONDecoder().decode
+
+
 class Recorder:
     """Sinks of a live run. `on_violation` is called once for each new finding that must stop the build."""
 
@@ -62,7 +66,7 @@ class Recorder:
         self._writer.events(payload)
         for line in payload.splitlines():
             try:
-                event = json.loads(line)
+                event = _decode(line.decode("utf-8", "surrogatepass"))
             except ValueError:
                 self.hole("an event could not be read")
                 continue

@@ -21,8 +21,8 @@ _AS_THEY_ARE = (
     "VolumesFrom",
 )  # fmt: skip
 _OF_THE_COMMAND = (
-    "Cmd", "Domainname", "Entrypoint", "Env", "ExposedPorts", "Hostname", "OpenStdin", "StdinOnce", "Tty", "Volumes",
-    "WorkingDir",
+    "Cmd", "Domainname", "Entrypoint", "Env", "ExposedPorts", "Hostname", "NetworkDisabled", "OpenStdin", "StdinOnce",
+    "Tty", "Volumes", "WorkingDir",
 )  # fmt: skip
 
 

@@ -17,8 +17,8 @@ from sandbox.errors import InternalError, SetupError
 from sandbox.plan.model import Limits, Mount, Plan
 
 GOLDEN = Path(__file__).parent / "golden" / "docker-container.json"
-OLD = Daemon("20.10.24", (1, 41), "/run/docker.sock")
-NEW = Daemon("29.5.1", (1, 52), "/run/docker.sock")
+OLD = Daemon("20.10.24", (1, 41), "/run/docker.sock", runtime="runc")
+NEW = Daemon("29.5.1", (1, 52), "/run/docker.sock", runtime="runc")
 PLAN = Plan(
     command=("/opt/rust/bin/cargo", "build"),
     cwd="/home/ann/app",
@@ -98,6 +98,7 @@ daemons = st.builds(
     socket=st.sampled_from(["/run/docker.sock", "/a/b"]),
     remapped=st.booleans(),
     ipv6=st.booleans(),
+    runtime=st.sampled_from(["", "runc", "runsc"]),
 )
 
 
@@ -113,6 +114,7 @@ def test_no_plan_whatever_takes_a_wall_down(plan: Plan, daemon: Daemon) -> None:
     assert host["ReadonlyRootfs"] and host["AutoRemove"] and not host["Binds"]
     assert (host["IpcMode"], host["CgroupnsMode"], host["PidMode"], host["UTSMode"]) == ("private", "private", "", "")
     assert host["NetworkMode"] == ("host" if plan.network else "none")
+    assert not (plan.network and body["NetworkDisabled"])
     assert not (plan.network and plan.recorded)
     assert host["LogConfig"]["Type"] == "none" and not body["Tty"]
     assert body["User"] == f"{plan.uid}:{plan.gid}"
@@ -177,8 +179,18 @@ def test_folders_of_a_home_belong_to_the_user_although_mounts_lie_in_them() -> N
 
 def test_a_resolve_step_has_network_no_guard_and_no_input() -> None:
     body = asked(replace(PLAN, recorded=False, network=True)).body
-    assert body["HostConfig"]["NetworkMode"] == "host" and not body["OpenStdin"]
+    assert body["HostConfig"]["NetworkMode"] == "host" and not body["NetworkDisabled"] and not body["OpenStdin"]
     assert (body["Entrypoint"], body["Cmd"], body["Env"]) == (["/opt/rust/bin/cargo"], ["build"], ["HOME=/home/ann"])
+
+
+def test_only_runc_is_left_to_make_a_network_namespace_alone() -> None:
+    assert (
+        asked(daemon=OLD).body["NetworkDisabled"]
+        and asked(daemon=OLD, runtime="io.containerd.runc.v2").body["NetworkDisabled"]
+    )
+    for runtime, usual in (("runsc", "runc"), ("", "runsc"), ("", "")):
+        made = asked(daemon=replace(OLD, runtime=usual), runtime=runtime).body
+        assert not made["NetworkDisabled"] and made["HostConfig"]["NetworkMode"] == "none"
 
 
 def test_network_for_crates_code_is_our_own_bug() -> None:
