@@ -156,11 +156,12 @@ impl Guard {
             let known = |top: &Vec<u8>| event.path.is_some_and(|path| paths::is_within(path, top));
             event.kind == "exec" && !unit.quiet.iter().any(known)
         };
+        // A shell looks for a program in one folder after the other: what isn't there does no harm.
+        let absent = event.note == Some("absent");
         let urgent = event.denied.is_some()
-            || event.note.is_some()
             || loud(event.path)
             || loud(event.path2)
-            || strange();
+            || !absent && (event.note.is_some() || strange());
         let unit = &unit.id;
         self.queue.event(urgent, |out| {
             if lost && event.note.is_none() {
