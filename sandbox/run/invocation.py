@@ -371,7 +371,13 @@ def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity, create: bo
     owner = place.host.uid, place.host.gid
     real_target = target.open_target(wanted, workspace_root, place.host.homes, place.cargo_home, by_user, owner, create)
     target.keep_away(real_target, (place.state_dir, place.cache_dir))
-    _see_that_it_can_be_written(place.policy.allow_write, real_target)
+    opened: tuple[str, ...] = ()
+    if place.policy.allow_write:
+        from sandbox.run.opened import open_sources
+
+        packages = {package.directory for package in facts.packages}
+        confined = fit(place.host.runtime).landlock
+        opened = open_sources(place.policy.allow_write, real_target, workspace_root, packages, owner, confined)
     apart = host_runtime.name if (host_runtime := place.host.runtime) and fit(host_runtime).missing else ""
     build_dir = target.build_dir(real_target, owner, create, bool(place.host.image), apart)
     roots = _roots(place)
@@ -410,17 +416,8 @@ def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity, create: bo
         links=_links(wanted, real_target, workspace_root),
         extra_env=tuple(sorted(env.items())),
         hidden=target.other_build_dirs(build_dir) if apart else (),
+        opened=opened,
     )
-
-
-def _see_that_it_can_be_written(allowed: Sequence[tuple[str, str]], real_target: str) -> None:
-    """What lies elsewhere is read-only for the whole container, so an allowance for it would do nothing."""
-    for package, path in allowed:
-        if not is_within(os.path.realpath(path), real_target):
-            raise UsageError(
-                f"--allow-write {package}={path}: only the target dir {real_target} can be written",
-                hint="name a folder in it, or give a --target-dir that holds the folder",
-            )
 
 
 def _config_files(place: _Place) -> list[str]:
