@@ -373,11 +373,13 @@ def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity, create: bo
     target.keep_away(real_target, (place.state_dir, place.cache_dir))
     opened: tuple[str, ...] = ()
     if place.policy.allow_write:
-        from sandbox.run.opened import open_sources
+        from sandbox.run.opened import Sources, open_sources
 
-        packages = {package.directory for package in facts.packages}
+        packages = {(package.directory, package.source is None) for package in facts.packages}
+        own = place.cargo_home, place.state_dir, place.cache_dir
+        sources = Sources(workspace_root, real_target, packages, own)
         confined = fit(place.host.runtime).landlock
-        opened = open_sources(place.policy.allow_write, real_target, workspace_root, packages, owner, confined)
+        opened = open_sources(place.policy.allow_write, sources, owner, confined)
     apart = host_runtime.name if (host_runtime := place.host.runtime) and fit(host_runtime).missing else ""
     build_dir = target.build_dir(real_target, owner, create, bool(place.host.image), apart)
     roots = _roots(place)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.errors import UsageError
-from sandbox.run.opened import open_sources
+from sandbox.run.opened import Sources, open_sources
 
 OWNER = (os.geteuid(), os.getegid())
 
@@ -17,7 +17,10 @@ OWNER = (os.geteuid(), os.getegid())
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     top = tmp_path / "ws"
-    for name in ("target/gen", "contrib/completions", ".github/workflows", "inner/src", "apart/src"):
+    for name in (
+        "target/gen", "contrib/completions", ".github/workflows", "inner/src", "apart/src", "vendor/far/src",
+        "cargo-home/registry", "cargo-sandbox.baseline",
+    ):  # fmt: skip
         (top / name).mkdir(parents=True)
     (top / "apart/Cargo.toml").touch()
     (top / "linked").symlink_to(top / "inner/src")
@@ -25,10 +28,15 @@ def workspace(tmp_path: Path) -> Path:
     return top
 
 
+def sources(workspace: Path) -> Sources:
+    packages = [(str(workspace / name), name != "vendor/far") for name in (".", "inner", "vendor/far")]
+    packages = [(os.path.normpath(folder), own) for folder, own in packages]
+    return Sources(str(workspace), str(workspace / "target"), packages, (str(workspace / "cargo-home"),))
+
+
 def opened(workspace: Path, *places: str, package: str = "tool", confined: bool = True) -> tuple[str, ...]:
     allowed = [(package, str(workspace / place)) for place in places]
-    packages = [str(workspace), str(workspace / "inner")]
-    return open_sources(allowed, str(workspace / "target"), str(workspace), packages, OWNER, confined)
+    return open_sources(allowed, sources(workspace), OWNER, confined)
 
 
 def test_a_folder_of_the_sources_is_opened(workspace: Path) -> None:
@@ -51,7 +59,12 @@ def test_what_lies_in_the_target_dir_is_writable_anyway(workspace: Path) -> None
         ("", "holds a package's manifest"),
         ("inner", "holds a package's manifest"),
         ("apart", "holds a package's manifest"),
+        ("vendor", "holds a package's manifest"),
+        ("vendor/far/src", "not the project's own"),
         (".github/workflows", "hidden"),
+        ("cargo-sandbox.baseline", "obeyed"),
+        ("cargo-home/registry", "cargo's"),
+        ("cargo-home", "cargo's"),
         ("nothing/here", "no such folder"),
         ("linked", "a link"),
         ("../elsewhere", "folders of the workspace"),
@@ -74,4 +87,4 @@ def test_sources_are_never_opened_to_everybody(workspace: Path) -> None:
 def test_a_folder_that_the_builds_user_cannot_write_is_refused(workspace: Path) -> None:
     allowed = [("tool", str(workspace / "contrib"))]
     with pytest.raises(UsageError, match="can't be written"):
-        open_sources(allowed, str(workspace / "target"), str(workspace), [], (65533, 65533), True)
+        open_sources(allowed, sources(workspace), (65533, 65533), True)
