@@ -214,6 +214,8 @@ def prepare_invocation(
     if project is not None and project.allowances:
         place = replace(place, policy=_with_allowances(place.policy, project, facts))
     build = _build_facts(place, facts, identity, create)
+    if build.programs and place.policy.allow_write:
+        place = replace(place, policy=_without_sources(place.policy, build.target_dir))
     files = common | {"roles": role_settings(build, place.tool, place.policy, given)}
     files |= home_config_files(place.cargo_home)
     build = replace(build, prepared=prepare(place.cache_dir, files, owner))
@@ -236,6 +238,12 @@ def _with_allowances(policy: Policy, project: ProjectPolicy, facts: Facts) -> Po
 
     env, write = walls(project, facts, date.today())
     return replace(policy, allow_env=(*policy.allow_env, *env), allow_write=(*policy.allow_write, *write))
+
+
+def _without_sources(policy: Policy, target_dir: str) -> Policy:
+    """The policy where programs of the user's are started: no domain holds those, so sources are opened to nobody."""
+    kept = tuple(one for one in policy.allow_write if is_within(os.path.realpath(one[1]), target_dir))
+    return replace(policy, allow_write=kept)
 
 
 def _look_around(
@@ -380,6 +388,7 @@ def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity, create: bo
         sources = Sources(workspace_root, real_target, packages, own)
         confined = fit(place.host.runtime).landlock
         opened = open_sources(place.policy.allow_write, sources, owner, confined)
+    programs = args.verb in _PROGRAM_VERBS
     apart = host_runtime.name if (host_runtime := place.host.runtime) and fit(host_runtime).missing else ""
     build_dir = target.build_dir(real_target, owner, create, bool(place.host.image), apart)
     roots = _roots(place)
@@ -414,11 +423,11 @@ def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity, create: bo
         owners=tuple((path, owner.name, owner.version, owner.directory) for path, owner in facts.owners),
         inner_wrapper=str(wrapper.value) if wrapper else "",
         workspace_wrapper=workspace_wrapper,
-        programs=args.verb in _PROGRAM_VERBS,
+        programs=programs,
         links=_links(wanted, real_target, workspace_root),
         extra_env=tuple(sorted(env.items())),
         hidden=target.other_build_dirs(build_dir) if apart else (),
-        opened=opened,
+        opened=() if programs else opened,
     )
 
 

@@ -67,6 +67,18 @@ def test_no_other_package_writes_there(tool: Project) -> None:
     assert not tool.path("contrib/made.txt").exists()
 
 
+def test_no_program_of_a_test_writes_there(tool: Project) -> None:
+    """No domain holds programs, so the folder stays closed; a script that has run before is fresh and does not mind."""
+    wants = '#[test] fn wants() { std::fs::write("contrib/made.txt", "by a test").unwrap_err(); }'
+    tool.write({"src/lib.rs": wants})
+    options = ["--allow-write", f"tool={tool.dir}/contrib"]
+    done = sandboxed(tool, "test", "-p", "tool", options=[*options, "--on-violation", "report"])
+    assert done.code != 0 and [one["code"] for one in done.run.acts()] == ["CS0113"], done.shown
+    assert sandboxed(tool, "build", "-p", "tool", options=options).code == 0
+    done = sandboxed(tool, "test", "-p", "tool", options=options)
+    assert done.code == 0 and tool.path("contrib/made.txt").read_text() == "made", done.shown
+
+
 @only("docker", "with bubblewrap root's builds are root's")
 @only("root", "a user's own folders are his in both engines")
 def test_where_the_builds_user_is_another_it_is_refused_before_anything_runs(lab: Lab) -> None:
