@@ -66,12 +66,13 @@ def _build(lab: Any, name: str) -> Outcome:
     except (OSError, subprocess.CalledProcessError) as error:
         return Outcome(name, lab.engine, (), (), 0, failed=f"no sources: {error}", day=today)
     seconds, alarms, lower, drift, needed, built, scripts = [], [], [], [], set(), [], 0
-    failed = ""
+    failed, compared = "", False
     try:
         for step, ci in (("first", False), ("second", False), ("ci", True)):
             if ci:
                 accepted = staging.accept(project)
-                if accepted.code != 0 and not needed:
+                compared = accepted.code == 0
+                if not compared and not needed:
                     failed = failed or f"ci build: nothing to hold it against: {accepted.stderr[-500:]}"
                 shutil.rmtree(project.target)
             done = staging.check(project, ci=ci)
@@ -104,7 +105,7 @@ def _build(lab: Any, name: str) -> Outcome:
     absent = tuple(one.name for one in group.crates if one.name not in compiled and one.name not in needed)
     return Outcome(
         name, lab.engine, tuple(seconds), tuple(built), scripts, told(alarms), told(lower), told(drift),
-        tuple(sorted(needed)), absent, failed, today,
+        compared, tuple(sorted(needed)), absent, failed, today,
     )  # fmt: skip
 
 

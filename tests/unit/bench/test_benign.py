@@ -45,6 +45,11 @@ def test_drift_is_counted_and_named_by_package_and_code() -> None:
     assert "| Drift without a reason | **1** |" in text and "- serde CS0301" in text
 
 
+def test_what_was_held_against_nothing_is_not_said_to_be_without_drift() -> None:
+    text = document([replace(OLD, compared=False)])
+    assert "| 0 | not compared |" in text and "compared with what was accepted | **0** |" in text
+
+
 def test_what_was_not_built_is_named_and_not_counted() -> None:
     text = document([OLD])
     assert "| Named crates built | **2** | **2** | **0** |" in text
