@@ -11,7 +11,11 @@ from tests.users import User, me
 
 pytestmark = pytest.mark.engine
 
-_WRITES = 'fn main() { std::fs::write("%s/made.txt", "made").unwrap(); }'
+# Without the line for cargo it would run again whenever it has written.
+_WRITES = """fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    std::fs::write("%s/made.txt", "made").unwrap();
+}"""
 
 
 _TOOL = {
