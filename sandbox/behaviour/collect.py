@@ -129,7 +129,7 @@ class Collector:
         detail = {}
         if second and second != path:
             label = {"rename": "to", "link": "name", "symlink": "text"}.get(kind, "real")
-            normal = self.names.words(second) if kind == "symlink" else self.names.path(second, pid)
+            normal = self.names.leads(path, second) if kind == "symlink" else self.names.path(second, pid)
             detail[label] = str(normal)
         mode = event.get("mode")
         if type(mode) is int and mode & _EXECUTABLE and kind in ("open", "chmod", "mknod"):

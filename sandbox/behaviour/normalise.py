@@ -146,6 +146,13 @@ class Normaliser:
             self._paths[raw] = normal
         return normal
 
+    def leads(self, place: str, raw: str) -> Normal:
+        """The normal form of what the symlink at `place` leads to: a relative way is made of names of its folder."""
+        if raw.startswith("/"):
+            return self.words(raw)
+        _, root = self.root(place)
+        return Normal("/".join(self._class(part, root.scope) for part in raw.split("/")))
+
     def words(self, raw: str) -> Normal:
         """The normal form of text that may hold absolute paths: a directive, an argument."""
         if isinstance(raw, Normal):

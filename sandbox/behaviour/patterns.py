@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-VERSION = 1
+VERSION = 2
 
 Scope = Literal["any", "component", "output", "scratch", "system", "proc", "dev", "git"]
 """Where a pattern counts: in paths and other text; in every path; below the own output, scratch space, the system's
@@ -37,6 +37,8 @@ class Pattern:
 _ALONE = r"(?<![0-9A-Za-z])(?P<x>{})(?![0-9A-Za-z])"
 
 PATTERNS: tuple[Pattern, ...] = (
+    # Before all others: rustc prints such a number without leading zeros, so that only most look like a hash.
+    Pattern("cgu", "component", r"\.(?P<x>[0-9a-z]{10,30})(?=(?:-cgu\.[0-9]+)?\.rcgu\.)"),
     Pattern("uuid", "any", _ALONE.format("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")),
     Pattern("sha256", "any", _ALONE.format("[0-9a-f]{64}")),
     Pattern("sha1", "any", _ALONE.format("[0-9a-f]{40}")),
@@ -46,9 +48,8 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         "time", "any", _ALONE.format(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?")
     ),
-    # rustc: temporary folders, objects of codegen units, incremental sessions.
+    # rustc: temporary folders, incremental sessions.
     Pattern("random", "component", r"^(?:rmeta|rustc|rustdoctest)(?P<x>[0-9A-Za-z]{6})$"),
-    Pattern("cgu", "component", r"\.(?P<x>[0-9a-z]{10,30})(?=(?:-cgu\.[0-9]+)?\.rcgu\.)"),
     Pattern(
         "session",
         "component",
@@ -63,6 +64,11 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern("version", "component", r"^(?P<x>[0-9]+\.[0-9]+\.[0-9]+)$", after="CMakeFiles"),
     # ar writes its archive under such a name beside it.
     Pattern("random", "output", r"^st(?P<x>[0-9A-Za-z]{6})$"),
+    # Autoconf: names with configure's pid, the folder of config.status (not a name that begins with `config`), and
+    # config.guess's.
+    Pattern("number", "output", r"^conf(?P<x>[0-9]+)(?=$|\.|subs)"),
+    Pattern("random", "output", r"^conf(?!ig)(?P<x>[0-9A-Za-z]{6})$"),
+    Pattern("random", "scratch", r"^cg(?P<x>[0-9A-Za-z]{6})$"),
     Pattern("unit", "scratch", r"^cs-(?P<x>[0-9]+-[0-9A-Za-z]{6})$"),
     Pattern("random", "scratch", r"^cc(?P<x>[0-9A-Za-z]{6})(?=\.|$)"),
     Pattern("random", "scratch", r"^tmp(?P<x>[0-9a-z_]{8})$"),

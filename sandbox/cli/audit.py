@@ -209,7 +209,7 @@ def _tell(audit: Audit, looked: _Looked, targets: Sequence[Target], as_json: boo
     noted = place.note(subject.facts or _graph(subject), root, lock_file, (*audit.findings, *audit.waived))
     header = {"argv": ["cargo-sandbox", "audit"], "workspace": root}
     context: Context = place.context_of(header, noted, deny=audit.deny, home=os.environ.get("HOME", ""))
-    destinations = write.open_all(targets, "")
+    destinations = write.open_all(targets, ())
     try:
         for one in destinations:
             if one.format == "json":

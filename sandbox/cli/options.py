@@ -193,7 +193,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("--allow-read", "allow_read", "PATH", "show this directory read-only to the build", _directory, True),
     Option("--allow-dotenv", "allow_dotenv", "NAME", "do not mask .env files of this name", str, True),
     Option(
-        "--allow-write", "allow_write", "PKG=PATH", "let this package's units write below PATH", _package_path, True
+        "--allow-write",
+        "allow_write",
+        "PKG=PATH",
+        "let this package's units write below PATH, in the target dir or the workspace's sources",
+        _package_path,
+        True,
     ),
     Option(
         "--time-limit", "time_limit_s", "TIME", "end the build after this time: 90s, 15m, 2h; 0: none [6h]", _seconds

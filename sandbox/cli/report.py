@@ -44,7 +44,9 @@ def run(words: Sequence[str], settings: Settings) -> int:
     name, wanted, output = parse(words)
     with RunStore().open(name) as reader:
         result, header, noted = result_of(reader), reader.header, reader.result or {}
-        built = str((reader.plan or {}).get("target_dir") or "")
+        plan = reader.plan or {}
+    written = [str(mount["source"]) for mount in plan.get("mounts") or () if mount.get("kind") == "rw"]
+    built = tuple(path for path in (str(plan.get("target_dir") or ""), *written) if path)
     colour = not output and terminal.use_colour(os.isatty(1), None, os.environ)
     home = os.environ.get("HOME", "")
     context = place.context_of(header, noted, deny=settings.deny, colour=colour, home=home)

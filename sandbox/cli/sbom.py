@@ -38,7 +38,8 @@ def run(words: Sequence[str], settings: Settings) -> int:
     from sandbox.report import write
     from sandbox.report.formats import Target
 
-    destinations = write.open_all([Target(wanted, output)], built)
+    written = (*([built] if built else []), *(path for _, path in settings.allow_write))
+    destinations = write.open_all([Target(wanted, output)], written)
     try:
         destinations[0].write(text)
     finally:

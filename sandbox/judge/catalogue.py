@@ -89,7 +89,8 @@ CATALOGUE: dict[str, Entry] = {
     "CS0113": Entry(
         "tried to write into its own sources",
         "medium",
-        "sources are read-only here; what the script makes belongs into OUT_DIR",
+        "sources are read-only here, and what the script makes belongs into OUT_DIR; if it rightly writes into a "
+        "folder of the workspace: --allow-write PACKAGE=FOLDER with build or check",
     ),
     "CS0114": Entry(
         "put a file that is none of its outputs among the outputs of others",

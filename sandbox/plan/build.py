@@ -118,8 +118,9 @@ def quiet_prefixes(host: HostFacts, tool: ToolFacts, build: BuildFacts) -> tuple
 
 
 def shared_scratch(build: BuildFacts) -> str:
-    """`/tmp`, unless the target dir lies below it: a rule that opens one to every unit would open the other too."""
-    return "" if is_within(build.target_dir, "/tmp") else "/tmp"
+    """`/tmp`, unless the target dir or opened sources lie below it: a rule that opens one to every unit would open the
+    other too."""
+    return "" if any(is_within(path, "/tmp") for path in (build.target_dir, *build.opened)) else "/tmp"
 
 
 def guard_settings(plan: Plan, calls: Filter) -> list[tuple[str, bytes]]:

@@ -48,7 +48,7 @@ def check(plan: Plan, homes: Iterable[str], prepared: str, trusted: tuple[str, .
         for mount in plan.mounts:
             if mount.kind == "ro" and mount.why == "sources" and is_within(mount.source, one.source):
                 raise SetupError(
-                    f"the target dir {one.source} holds the sources {mount.source}",
+                    f"{one.source} is to be writable and holds the sources {mount.source}",
                     wall="host files",
                     why="the build could write to its own sources",
                     fix="give --target-dir a directory that holds no sources",

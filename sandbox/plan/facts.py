@@ -89,7 +89,8 @@ class BuildFacts:
 
     `roots` are directories shown read-only (the workspace root first), `files` single files shown read-only,
     `masked` files of the workspace hidden behind an empty one, `hidden` folders in the target dir that hold other
-    builds' intermediates and are hidden behind an empty one, `scripts` the known build scripts as
+    builds' intermediates and are hidden behind an empty one, `opened` folders of the sources that `allow_write` lets
+    one package write, `scripts` the known build scripts as
     (crate name, absolute source path), `owners` whose each crate's root file is, as (path, package, version, manifest
     directory), `prepared` the folder on the host that holds our generated files.
     """
@@ -112,6 +113,7 @@ class BuildFacts:
     links: tuple[tuple[str, str], ...] = ()
     extra_env: tuple[tuple[str, str], ...] = ()
     hidden: tuple[str, ...] = ()
+    opened: tuple[str, ...] = ()
 
 
 @record

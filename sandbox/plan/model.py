@@ -117,6 +117,11 @@ class Plan:
     dropped_config: tuple[str, ...] = ()
     removed_walls: tuple[str, ...] = ()
 
+    @property
+    def written(self) -> tuple[str, ...]:
+        """Folders of the host that the build may write to: the target dir, and sources opened to a package."""
+        return tuple(mount.source for mount in self.mounts if mount.kind == "rw")
+
     def to_json(self) -> dict[str, object]:
         """A JSON-ready form. Values of the environment are part of it, since the allow-list admits no secret; what the
         user let pass by hand may be one and is only named."""

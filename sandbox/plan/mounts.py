@@ -78,6 +78,7 @@ def build_mounts(host: HostFacts, tool: ToolFacts, build: BuildFacts, policy: Po
     ]
     mounts += [Mount("symlink", link, target, why="path as written") for link, target in build.links]
     mounts.append(Mount("rw", build.target_dir, build.target_dir, why="target dir, with the build dir in it"))
+    mounts += [Mount("rw", path, path, why="sources that one package may write") for path in build.opened]
     mounts += [
         Mount("ro", path, f"{build.prepared}/empty", why="masked")
         for path in build.masked

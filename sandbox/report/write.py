@@ -36,8 +36,9 @@ class Destination:
             raise _failed(self.shown, error.strerror or str(error)) from error
 
 
-def open_all(targets: Sequence[Target], built: str) -> tuple[Destination, ...]:
-    """The destinations, ready to be written. `built` is the target dir, or empty. Raises ReportError."""
+def open_all(targets: Sequence[Target], built: tuple[str, ...]) -> tuple[Destination, ...]:
+    """The destinations, ready to be written. `built` are folders that a build may write to: the target dir, and sources
+    that were opened to a package. Raises ReportError."""
     opened: list[Destination] = []
     places = set()
     try:
@@ -83,14 +84,14 @@ def close_all(destinations: Sequence[Destination]) -> None:
         os.close(destination.dir_fd)
 
 
-def _open(target: Target, built: str) -> Destination:
+def _open(target: Target, built: tuple[str, ...]) -> Destination:
     path = os.path.abspath(target.path)
     folder, name = os.path.split(path)
     if not name or target.path.endswith("/"):
         raise _failed(target.path, "that is a folder")
     real = os.path.realpath(folder)
-    if built and _leads_out(folder, real, os.path.realpath(built)):
-        raise _failed(target.path, "a link leads out of the target dir")
+    if any(_leads_out(folder, real, os.path.realpath(top)) for top in built):
+        raise _failed(target.path, "a link leads out of a folder that builds may write to")
     try:
         return Destination(target.format, target.path, name, files.open_dir(real))
     except (OSError, ValueError) as error:
@@ -98,7 +99,7 @@ def _open(target: Target, built: str) -> Destination:
 
 
 def _leads_out(folder: str, real: str, built: str) -> bool:
-    """Whether the way to `folder` enters the target dir, by whatever name, and ends (`real`) outside of it."""
+    """Whether the way to `folder` enters `built`, by whatever name, and ends (`real`) outside of it."""
     ways = [folder[:end] for end, char in enumerate(folder) if char == "/" and end] + [folder]
     return not _within(real, built) and any(_within(os.path.realpath(way), built) for way in ways)
 

@@ -89,7 +89,7 @@ def run_cargo(words: Sequence[str], settings: Settings, engine: Engine | None = 
         sys.stderr.write(
             "note: --open is left out: nothing is opened from the sandbox; look below the target dir's doc\n"
         )
-    reports = open_reports(settings.report, plan.target_dir) if settings.report else ()
+    reports = open_reports(settings.report, plan) if settings.report else ()
     early = before_it_runs(invocation, ground, settings, engine, reports)
     if isinstance(early, int):
         return early
@@ -145,12 +145,12 @@ def before_it_runs(
     return look(invocation, settings, engine, reports, graph, fast)
 
 
-def open_reports(targets: Sequence[tuple[str, str]], target_dir: str) -> Sequence[Destination]:
+def open_reports(targets: Sequence[tuple[str, str]], plan: Plan) -> Sequence[Destination]:
     """Where reports will go, before anything of the project can move it. Raises ReportError."""
     from sandbox.report.formats import Target
     from sandbox.report.write import open_all
 
-    return open_all([Target(*target) for target in targets], target_dir)
+    return open_all([Target(*target) for target in targets], plan.written)
 
 
 def tell_guard(session: Session, plan: Plan) -> None:

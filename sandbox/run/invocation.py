@@ -215,6 +215,8 @@ def prepare_invocation(
     if project is not None and project.allowances:
         place = replace(place, policy=_with_allowances(place.policy, project, facts))
     build = _build_facts(place, facts, identity, create)
+    if build.programs and place.policy.allow_write:
+        place = replace(place, policy=_without_sources(place.policy, build.target_dir))
     files = common | {"roles": role_settings(build, place.tool, place.policy, given)}
     files |= home_config_files(place.cargo_home)
     build = replace(build, prepared=prepare(place.cache_dir, files, owner))
@@ -237,6 +239,12 @@ def _with_allowances(policy: Policy, project: ProjectPolicy, facts: Facts) -> Po
 
     env, write = walls(project, facts, date.today())
     return replace(policy, allow_env=(*policy.allow_env, *env), allow_write=(*policy.allow_write, *write))
+
+
+def _without_sources(policy: Policy, target_dir: str) -> Policy:
+    """The policy where programs of the user's are started: no domain holds those, so sources are opened to nobody."""
+    kept = tuple(one for one in policy.allow_write if is_within(os.path.realpath(one[1]), target_dir))
+    return replace(policy, allow_write=kept)
 
 
 def _look_around(
@@ -372,7 +380,16 @@ def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity, create: bo
     owner = place.host.uid, place.host.gid
     real_target = target.open_target(wanted, workspace_root, place.host.homes, place.cargo_home, by_user, owner, create)
     target.keep_away(real_target, (place.state_dir, place.cache_dir))
-    _see_that_it_can_be_written(place.policy.allow_write, real_target)
+    opened: tuple[str, ...] = ()
+    if place.policy.allow_write:
+        from sandbox.run.opened import Sources, open_sources
+
+        packages = {(package.directory, package.source is None) for package in facts.packages}
+        own = place.cargo_home, place.state_dir, place.cache_dir
+        sources = Sources(workspace_root, real_target, packages, own)
+        confined = fit(place.host.runtime).landlock
+        opened = open_sources(place.policy.allow_write, sources, owner, confined)
+    programs = args.verb in _PROGRAM_VERBS
     apart = host_runtime.name if (host_runtime := place.host.runtime) and fit(host_runtime).missing else ""
     build_dir = target.build_dir(real_target, owner, create, bool(place.host.image), apart)
     roots = _roots(place)
@@ -407,21 +424,12 @@ def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity, create: bo
         owners=tuple((path, owner.name, owner.version, owner.directory) for path, owner in facts.owners),
         inner_wrapper=str(wrapper.value) if wrapper else "",
         workspace_wrapper=workspace_wrapper,
-        programs=args.verb in _PROGRAM_VERBS,
+        programs=programs,
         links=_links(wanted, real_target, workspace_root),
         extra_env=tuple(sorted(env.items())),
         hidden=target.other_build_dirs(build_dir) if apart else (),
+        opened=() if programs else opened,
     )
-
-
-def _see_that_it_can_be_written(allowed: Sequence[tuple[str, str]], real_target: str) -> None:
-    """What lies elsewhere is read-only for the whole container, so an allowance for it would do nothing."""
-    for package, path in allowed:
-        if not is_within(os.path.realpath(path), real_target):
-            raise UsageError(
-                f"--allow-write {package}={path}: only the target dir {real_target} can be written",
-                hint="name a folder in it, or give a --target-dir that holds the folder",
-            )
 
 
 def _config_files(place: _Place) -> list[str]:

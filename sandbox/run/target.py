@@ -71,7 +71,7 @@ def open_target(
         raise _refuse(path, real, error.strerror or "it can't be created") from error
     if create:
         hand_over(real, *owner, given=(BUILDER,) if owner[0] == 0 else (0, BUILDER), skip=BUILD_FOLDER)
-    if not os.access(real, os.W_OK | os.X_OK) or not _writable(real, owner):
+    if not os.access(real, os.W_OK | os.X_OK) or not writable(real, owner):
         raise _refuse(path, real, "it can't be written by this user inside the container")
     return real
 
@@ -171,7 +171,7 @@ def show_programs(
                 os.close(fd)
 
 
-def _writable(path: str, owner: tuple[int, int]) -> bool:
+def writable(path: str, owner: tuple[int, int]) -> bool:
     """Root's build has no powers inside, be it root itself or another, so others' directories are closed to it."""
     if os.geteuid() != 0:
         return True

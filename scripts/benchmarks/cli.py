@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.benign_record import RESULTS
 from benchmarks.command import ROOT, BenchError, cargo_sandbox, environment, scratch_folder
 from benchmarks.report import Report
 
@@ -29,13 +30,6 @@ def _folder(text: str) -> Path:
     path = Path(text)
     if not path.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is not a folder")
-    return path.resolve()
-
-
-def _report(text: str) -> Path:
-    path = Path(text)
-    if not path.is_file():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a file")
     return path.resolve()
 
 
@@ -100,15 +94,22 @@ def parser() -> argparse.ArgumentParser:
 
     benign = tool("benign", "real crates and programs of tests/benign: is any of them taken for an attack?")
     benign.add_argument("--whole", action="store_true", help="all of the set, and whole programs [the standing third]")
+    benign.add_argument("--left", action="store_true", help="of these, what the results lack or could not count")
     benign.add_argument("--only", action="append", metavar="NAME", help="this group or program alone, again for more")
-    benign.add_argument("--take", type=_report, metavar="FILE", help="count what an earlier --json built as well")
+    benign.add_argument(
+        "--results", type=Path, default=RESULTS, metavar="FILE",
+        help="where results are kept after each, in place of earlier ones [tests/benign/results.json]",
+    )  # fmt: skip
     benign.add_argument(
         "--engine",
         choices=("bubblewrap", "docker"),
         default="bubblewrap",
         help="what makes the containers [bubblewrap]",
     )
-    benign.add_argument("--docs", action="store_true", help="write the benign half of docs/detection.md")
+    benign.add_argument(
+        "--docs", action="store_true",
+        help="write the benign half of docs/detection.md from the results; without --whole and --only, do only that",
+    )  # fmt: skip
     return top
 
 

@@ -28,6 +28,9 @@ CI = {"CI": "true", "GITHUB_ACTIONS": "true", "GITLAB_CI": "true"}
 NETWORK_NEEDED = frozenset({"CS0102", "CS0210", "CS0230"})
 """What is said of a build that merely needs the network; CS0230 is that it ran curl for it."""
 
+DRIFT = frozenset({"CS0301", "CS0302", "CS0303", "CS0304"})
+"""What is said of something that the baseline does not have."""
+
 TIMEOUT_S = 3600.0
 _REPORT = ("--on-violation", "report")
 
@@ -96,6 +99,20 @@ def explained() -> Mapping[tuple[str, str], str]:
     return {(one["package"], one["code"]): one["reason"] for one in entries}
 
 
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """`write`: the folder of its sources that a program's script writes into, and is to be allowed."""
+
+    write: str
+    reason: str
+
+
+@cache
+def allowed() -> Mapping[str, Allowed]:
+    """What programs can't be built without, by package."""
+    return {name: Allowed(**one) for name, one in _data()["allowed"].items()}
+
+
 @dataclass(frozen=True)
 class Stage:
     """Makes projects of the set. Downloads lie in the tester's cargo home: the registry is asked once."""
@@ -127,7 +144,8 @@ class Stage:
         return project
 
     def program(self, name: str, version: str) -> Project:
-        """A program as published, with its own lock file. Raises CalledProcessError if the registry has no such."""
+        """A program as published, with its own lock file, and what its user has to allow it. Raises CalledProcessError
+        if the registry has no such."""
         project = self._project({})
         command = [*project.user.prefix, "cargo", "info", "--quiet", f"{name}@{version}"]
         subprocess.run(command, cwd=project.home, env=project.environment(), check=True, capture_output=True)
@@ -137,7 +155,8 @@ class Stage:
             archive.extractall(project.home, filter="data")
         shutil.rmtree(project.dir)
         (project.home / f"{name}-{version}").rename(project.dir)
-        project.write({})
+        one = allowed().get(name)
+        project.write({"cargo-sandbox.toml": f'allow-write = ["{name}={one.write}"]\n'} if one else {})
         return project
 
 
@@ -146,6 +165,11 @@ def check(project: Project, verb: Sequence[str] = ("check",), ci: bool = False) 
     options = [*_REPORT, *(word for name in CI if ci for word in ("--allow-env", name))]
     words = (*verb, "--workspace", "--keep-going")
     return sandboxed(project, *words, options=options, env=CI if ci else {}, timeout=TIMEOUT_S)
+
+
+def accept(project: Project) -> Done:
+    """Take what the last builds did for good: whatever a later one does beside it is drift."""
+    return sandboxed(project, "baseline", "init", "--reason", "first build")
 
 
 def missing(run: Run, group: Group) -> list[str]:

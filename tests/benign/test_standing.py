@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.benign.staging import Stage, alarms, check, explained, groups, missing, shown, unexplained
+from tests.benign.staging import DRIFT, Stage, accept, alarms, check, explained, groups, missing, shown, unexplained
 from tests.engines import core
-from tests.harness import Done, Lab, Project, sandboxed
+from tests.harness import Done, Lab, Project
 
 pytestmark = [pytest.mark.benign, pytest.mark.engine, pytest.mark.slow]
 
 STANDING = groups()["standing"]
-DRIFT = ("CS0301", "CS0302", "CS0303", "CS0304")
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ def first(lab: Lab) -> Built:
 @pytest.fixture(scope="module")
 def in_ci(first: Built) -> Built:
     """From nothing once more, with the variables of a CI, against what was accepted of the first build."""
-    accepted = sandboxed(first.project, "baseline", "init", "--reason", "first build")
+    accepted = accept(first.project)
     assert accepted.code == 0, accepted.shown
     shutil.rmtree(first.project.target)
     return Built(first.project, check(first.project, ci=True))

@@ -10,7 +10,10 @@ from sandbox.behaviour import patterns
 from sandbox.behaviour.normalise import Normal, classed, escape
 from tests.unit.behaviour.made import Build
 
-DIGESTS = {1: "0e0d8c5f1e14350daf7f40a511c95c7d5659e6f2c6f7584ded6d1cab4449aa3b"}
+DIGESTS = {
+    1: "0e0d8c5f1e14350daf7f40a511c95c7d5659e6f2c6f7584ded6d1cab4449aa3b",
+    2: "10fd4c665bf9112edd7d14f27d312f7b3bd5d2cee1fbc5044d9f12f3ff598ce8",
+}
 
 COMPONENT = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=20).filter(
     lambda part: part not in (".", "..")
@@ -183,6 +186,42 @@ def test_classes_take_the_random_part_only() -> None:
     assert classed("evil-0123456789abcdef.d", "component") == "evil-<hash>.d"
     assert classed("deadbeef", "component") == "deadbeef"
     assert classed("ccAb12Xy.s", "component") == "ccAb12Xy.s"
+
+
+@pytest.mark.parametrize("number", ["0123456789abcdef", "123456789abcdef", "1cq0qsvqkbmkwlnkhv2w2lm7z"])
+def test_an_object_of_a_codegen_unit_has_one_name_however_long_its_number_is(number: str) -> None:
+    build = Build()
+    assert build.names().path(f"{build.out}/a_0.{number}-cgu.0.rcgu.o") == "$OUT_DIR/a_0.<cgu>-cgu.0.rcgu.o"
+
+
+@pytest.mark.parametrize(
+    ("raw", "normal"),
+    [
+        ("conf10929", "conf<number>"),
+        ("conf10929.dir/conf10929.file", "conf<number>.dir/conf<number>.file"),
+        ("conf3660subs.awk", "conf<number>subs.awk"),
+        ("confpg4e9T/out", "conf<random>/out"),
+        ("config.log", "config.log"),
+        ("configured", "configured"),
+        ("conftest.c", "conftest.c"),
+    ],
+)
+def test_autoconfs_own_files_have_one_name_in_each_build(raw: str, normal: str) -> None:
+    build = Build()
+    assert build.names().path(f"{build.out}/build/{raw}") == f"$OUT_DIR/build/{normal}"
+    assert build.names().leads(f"{build.out}/build/link", raw) == normal
+
+
+def test_config_guesss_folder_is_one_in_scratch_space_alone() -> None:
+    build = Build()
+    assert build.names().path("/tmp/cg1sdQD3/dummy.c") == "$TMP/cg<random>/dummy.c"
+    assert build.names().path(f"{build.out}/cg1sdQD3") == "$OUT_DIR/cg1sdQD3"
+
+
+def test_where_a_link_leads_is_normal_also_for_an_absolute_way() -> None:
+    build = Build()
+    assert build.names().leads(f"{build.out}/link", f"{build.out}/conf12.file") == "$OUT_DIR/conf<number>.file"
+    assert build.names().leads(f"{build.out}/link", "../$OUT_DIR") == r"../\$OUT_DIR"
 
 
 def test_a_change_of_the_table_takes_a_new_version() -> None:

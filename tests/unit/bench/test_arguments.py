@@ -73,12 +73,11 @@ def test_a_mistake_is_found_before_any_environment_is_made(tmp_path: Path) -> No
     assert bench(tmp_path, "overhead", "--pairs", "none").returncode == 2
 
 
-def test_the_benign_set_is_its_standing_third_unless_more_is_asked_for(tmp_path: Path) -> None:
+def test_the_benign_set_is_its_standing_third_unless_more_is_asked_for() -> None:
     options = cli.parser().parse_args(["benign"])
-    assert (options.whole, options.only, options.take, options.engine, options.docs) == (
-        False, None, None, "bubblewrap", False,
+    assert (options.whole, options.left, options.only, options.engine, options.docs) == (
+        False, False, None, "bubblewrap", False,
     )  # fmt: skip
-    earlier = tmp_path / "earlier.json"
-    earlier.write_text("{}")
-    options = cli.parser().parse_args(f"benign --only a --only b --take {earlier}".split())
-    assert (options.only, options.take) == (["a", "b"], earlier)
+    assert options.results == ROOT / "tests/benign/results.json"
+    options = cli.parser().parse_args("benign --only a --only b --results there.json".split())
+    assert (options.only, options.results) == (["a", "b"], Path("there.json"))

@@ -70,6 +70,12 @@ def test_only_the_target_dir_is_writable_on_the_host() -> None:
     assert [m.target for m in plan_for(facts()).mounts if m.kind == "rw"] == [f"{HOME}/src/app/target"]
 
 
+def test_what_was_opened_to_one_package_is_writable_too_and_in_no_folder_that_all_units_share() -> None:
+    plan = plan_for(facts(opened=("/home/ann/ws/contrib",)))
+    assert "/home/ann/ws/contrib" in plan.written and plan.scratch == "/tmp"
+    assert plan_for(facts(opened=("/tmp/ws/contrib",))).scratch == ""
+
+
 def test_programs_look_for_their_libraries_in_fewer_places_unless_the_user_says_how() -> None:
     assert dict(plan_for(facts()).env)["GLIBC_TUNABLES"] == "glibc.cpu.hwcap_mask=0"
     own = dataclasses.replace(HOST, env=HOST.env | {"GLIBC_TUNABLES": "glibc.malloc.check=1"})

@@ -20,7 +20,7 @@ from tests.unit.report import results
 from tests.unit.report.results import CONTEXT, VIOLATION
 
 
-def opened(path: Path | str, built: str = "", format: str = "json") -> write.Destination:
+def opened(path: Path | str, *built: str, format: str = "json") -> write.Destination:
     (destination,) = write.open_all([Target(format, str(path))], built)
     return destination
 
@@ -60,8 +60,10 @@ def test_a_link_that_an_earlier_build_left_in_the_target_dir_is_refused(tmp_path
     (tmp_path / "target" / "out").symlink_to(tmp_path / "home")
     (tmp_path / "other").symlink_to(tmp_path)
     for way in (tmp_path, tmp_path / "other", tmp_path / "other" / "other"):
-        with pytest.raises(ReportError, match="a link leads out of the target dir"):
+        with pytest.raises(ReportError, match="a link leads out of a folder"):
             opened(way / "target" / "out" / "a.json", str(tmp_path / "target"))
+    with pytest.raises(ReportError, match="a link leads out of a folder"):
+        opened(tmp_path / "target" / "out" / "a.json", str(tmp_path / "elsewhere"), str(tmp_path / "target"))
     opened(tmp_path / "other" / "home" / "a.json", str(tmp_path / "target")).write("{}")
 
 
@@ -97,14 +99,14 @@ def test_a_device_is_left_alone() -> None:
 def test_two_reports_can_t_have_one_file(tmp_path: Path) -> None:
     targets = [Target("json", str(tmp_path / "a.json")), Target("sarif", str(tmp_path / "." / "a.json"))]
     with pytest.raises(ReportError, match="another report goes to the same file"):
-        write.open_all(targets, "")
+        write.open_all(targets, ())
 
 
 def test_a_report_that_can_t_be_written_is_told_and_the_others_are_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     targets = [Target("sarif", str(tmp_path / "a\x1b[2J.sarif")), Target("json", str(tmp_path / "b.json"))]
-    destinations = write.open_all(targets, "")
+    destinations = write.open_all(targets, ())
     (tmp_path / "a\x1b[2J.sarif").mkdir()
     assert write.write_all(destinations, VIOLATION, CONTEXT) == 2
     told = capsys.readouterr()
@@ -120,7 +122,7 @@ def test_a_bug_in_a_format_ends_neither_the_others_nor_the_run(
     monkeypatch.delenv("CARGO_SANDBOX_DEBUG", raising=False)
     monkeypatch.setattr("sandbox.report.sarif.render", lambda result, context: 1 / 0)
     targets = [Target("sarif", str(tmp_path / "a.sarif")), Target("json", str(tmp_path / "b.json"))]
-    assert write.write_all(write.open_all(targets, ""), VIOLATION, CONTEXT) == 1
+    assert write.write_all(write.open_all(targets, ()), VIOLATION, CONTEXT) == 1
     assert "this is our bug" in capsys.readouterr().err and os.listdir(tmp_path) == ["b.json"]
 
 
@@ -165,7 +167,7 @@ def test_a_report_of_a_stored_run_does_not_follow_links_of_its_target_dir(
     (tmp_path / "target").mkdir()
     (tmp_path / "target" / "out").symlink_to(tmp_path)
     assert main(["report", stored, "--output", str(tmp_path / "target" / "out" / "a.json")]) == 2
-    assert "a link leads out of the target dir" in capsys.readouterr().err
+    assert "a link leads out of a folder" in capsys.readouterr().err
 
 
 def test_a_run_without_a_result_is_incomplete_in_every_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
