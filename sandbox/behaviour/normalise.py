@@ -151,7 +151,7 @@ class Normaliser:
         if raw.startswith("/"):
             return self.words(raw)
         _, root = self.root(place)
-        return Normal("/".join(self._class(part, root.scope) for part in raw.split("/")))
+        return Normal("/".join(_class(part, root.scope, "") for part in raw.split("/")))
 
     def words(self, raw: str) -> Normal:
         """The normal form of text that may hold absolute paths: a directive, an argument."""
