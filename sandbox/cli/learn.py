@@ -96,7 +96,7 @@ def _build(here: Place, settings: Settings, command: Sequence[str], number: int,
                 mine = (reader.plan or {}).get("target_dir") == os.path.realpath(target)
                 build_dir = str((reader.plan or {}).get("build_dir") or "")
             if mine:
-                state = here.state(name)
+                state = here.after_build().state(name)
                 shutil.rmtree(ledger_folder(here.state_dir, build_dir), ignore_errors=True)
                 return state
         raise BaselineError("the build left no record", hint="see cargo-sandbox runs list")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -26,6 +26,12 @@ class Place:
     state_dir: Path
     env: dict[str, str]
     manifest: str | None = None
+
+    def after_build(self) -> Place:
+        """With the lock file as it is now: a build makes one where there was none."""
+        from sandbox.cargo import lockfile
+
+        return replace(self, checksums=checksums_of(lockfile.read(self.lock_file)))
 
     def state(self, run: str | None = None) -> State:
         """Today's state, or that of one run. Raises BaselineError, StoreError."""
