@@ -11,9 +11,8 @@ use std::time::Duration;
 /// Shortest and longest time between two looks. What a storm of forks can make in it is what it can have too much.
 const PAUSES: [u64; 2] = [5, 50];
 
-/// Tasks that are made in a millisecond, at most. A fork takes some 50 microseconds of a processor; this leaves room for
-/// dozens of them.
-const MOST_IN_A_MS: u64 = 200;
+/// Tasks that one processor makes in a millisecond, at most: a thread takes some ten microseconds, a fork fifty.
+const MOST_IN_A_MS: u64 = 100;
 
 /// The thread that looks. Once there are too many tasks it stops all but us and makes `fd` readable; the end is for
 /// whoever waits there.
@@ -31,6 +30,12 @@ impl Room {
             return Ok(Self { event: None });
         };
         let most = most(limit.hard);
+        // SAFETY: the call touches no memory.
+        let online = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) };
+        // Where the number can't be told it looks as often as it ever does.
+        let in_a_ms = u64::try_from(online).map_or(u64::MAX, |processors| {
+            processors.saturating_mul(MOST_IN_A_MS).max(1)
+        });
         let made = Made::new()?;
         // SAFETY: the call touches no memory and gives a fresh descriptor.
         let event = unsafe {
@@ -39,7 +44,7 @@ impl Room {
         };
         let told = event.try_clone()?;
         std::thread::spawn(move || {
-            wait_until_full(most, made, tasks);
+            wait_until_full(most, in_a_ms, made, tasks);
             sys::kill(-1, libc::SIGSTOP);
             // The counter of a fresh eventfd takes any number but the largest.
             let _ = sys::write(told.as_raw_fd(), &1u64.to_ne_bytes());
@@ -97,10 +102,10 @@ impl Made {
 }
 
 /// Counts only when there may be too many, which is seldom.
-fn wait_until_full(most: u64, mut made: Made, count: impl Fn() -> u64) {
+fn wait_until_full(most: u64, in_a_ms: u64, mut made: Made, count: impl Fn() -> u64) {
     let mut at_most = 0u64;
     loop {
-        std::thread::sleep(pause(most - at_most));
+        std::thread::sleep(pause(most - at_most, in_a_ms));
         at_most = at_most.saturating_add(made.since());
         if at_most >= most {
             at_most = count();
@@ -111,10 +116,10 @@ fn wait_until_full(most: u64, mut made: Made, count: impl Fn() -> u64) {
     }
 }
 
-/// Until so many more tasks can have been made.
-fn pause(left: u64) -> Duration {
+/// Until so many more tasks can have been made, `in_a_ms` of them in a millisecond.
+fn pause(left: u64, in_a_ms: u64) -> Duration {
     let [shortest, longest] = PAUSES;
-    Duration::from_millis((left / MOST_IN_A_MS).clamp(shortest, longest))
+    Duration::from_millis((left / in_a_ms).clamp(shortest, longest))
 }
 
 /// Tasks of the container: each process's folder of tasks has a link more for each of them (proc(5)).
@@ -155,7 +160,7 @@ mod tests {
             path: "/dev/null",
             last: 0,
         };
-        wait_until_full(100, made, || {
+        wait_until_full(100, 1, made, || {
             counted.set(counted.get() + 1);
             if counted.get() < 3 {
                 50
@@ -169,8 +174,14 @@ mod tests {
 
     #[test]
     fn the_nearer_it_is_to_full_the_sooner_it_looks_again() {
-        let times = [0, 100, 2_000, 8_000, u64::MAX].map(|left| pause(left).as_millis());
+        let times = [0, 100, 2_000, 8_000, u64::MAX].map(|left| pause(left, 200).as_millis());
         assert_eq!(times, [5, 5, 10, 40, 50]);
+    }
+
+    #[test]
+    fn many_processors_fill_it_sooner() {
+        let times = [200, 800, 6_400, u64::MAX].map(|in_a_ms| pause(8_256, in_a_ms).as_millis());
+        assert_eq!(times, [41, 10, 5, 5]);
     }
 
     #[test]
