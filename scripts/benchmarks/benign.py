@@ -78,7 +78,7 @@ def _build(lab: Any, name: str) -> Outcome:
             done = staging.check(project, ci=ci)
             seconds.append(round(done.seconds, 1))
             if done.run_id is None or (not done.run.units("rustc") and step != "second"):
-                failed = f"{step} build: nothing was built, code {done.code}: {done.stderr[-500:]}"
+                failed = f"{step} build: nothing was built, code {done.code}: {_errors(done.stderr)}"
                 break
             alarms += [f"{step} build: {text}" for text in staging.shown(staging.alarms(done.run, group))]
             found = staging.unexplained(done.run, group)
@@ -90,7 +90,7 @@ def _build(lab: Any, name: str) -> Outcome:
                 built = sorted({f"{unit.get('package')} {unit.get('version')}" for unit in units})
                 scripts = len({unit.get("package") for unit in done.run.units("script")})
             if done.code != 0 and not needed:
-                failed = f"{step} build: code {done.code}: {done.stderr[-500:]}"
+                failed = f"{step} build: code {done.code}: {_errors(done.stderr)}"
             missing = [one for one in staging.missing(done.run, group) if one not in needed]
             if step != "second" and missing and not failed:
                 failed = f"{step} build: nothing was compiled of {', '.join(missing)}"
@@ -107,6 +107,12 @@ def _build(lab: Any, name: str) -> Outcome:
         name, lab.engine, tuple(seconds), tuple(built), scripts, told(alarms), told(lower), told(drift),
         compared, tuple(sorted(needed)), absent, failed, today,
     )  # fmt: skip
+
+
+def _errors(printed: str) -> str:
+    """What cargo said of a failure; behind it may come any number of findings."""
+    lines = [line for line in printed.splitlines() if line.startswith(("error", "Caused by", "  process didn't"))]
+    return " | ".join(lines)[-1000:] or printed[-500:]
 
 
 def _without_paths(text: str, project: Any) -> str:

@@ -86,13 +86,14 @@ def document(outcomes: list[Outcome]) -> str:
     per_class: dict[str, dict[str, set[str]]] = {}
     for name, group in groups().items():
         runs = [one for one in outcomes if one.name == name]
+        sound = [one for one in runs if not one.failed]
         for crate in group.crates:
             row = per_class.setdefault(crate.kind, {key: set() for key in ("set", "counted", "needs", "alarmed")})
             label = f"{crate.name} {crate.version.lstrip('=')}"
             row["set"].add(label)
             if any(crate.name in one.needed for one in runs):
                 row["needs"].add(label)
-            elif any(crate.name not in one.missing for one in runs):
+            elif any(crate.name not in one.missing for one in sound):
                 row["counted"].add(label)
             if any(f"{crate.name} " in alarm for one in runs for alarm in one.alarms):
                 row["alarmed"].add(label)
@@ -149,14 +150,16 @@ def document(outcomes: list[Outcome]) -> str:
 
 
 def _figures(outcomes: list[Outcome], programs: list[str]) -> list[str]:
-    """The sums, of both engines and of each."""
+    """The sums, of both engines and of each. What could not be built in one of the three builds is not among them, but
+    for its alarms and drift."""
     lines = ["| | Both engines | bubblewrap | docker |", "|---|---|---|---|"]
     parts = [outcomes, *([one for one in outcomes if one.engine == engine] for engine in ("bubblewrap", "docker"))]
+    sound = [[one for one in part if not one.failed] for part in parts]
     rows = {
-        "Named crates built": [len(_named(part)) for part in parts],
-        "Whole programs": [len({o.name for o in part if not o.failed and o.name in programs}) for part in parts],
-        "Packages built with them": [len({package for one in part for package in one.built}) for part in parts],
-        "Builds": [sum(len(one.seconds) for one in part) for part in parts],
+        "Named crates built": [len(_named(part)) for part in sound],
+        "Whole programs": [len({one.name for one in part if one.name in programs}) for part in sound],
+        "Packages built with them": [len({package for one in part for package in one.built}) for part in sound],
+        "Builds": [sum(len(one.seconds) for one in part) for part in sound],
         "False alarms": [sum(len(one.alarms) for one in part) for part in parts],
         "Groups and programs compared with what was accepted": [sum(one.compared for one in part) for part in parts],
         "Drift without a reason": [sum(len(one.drift) for one in part) for part in parts],
