@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
+from tests.attack.conftest import breakable_guard
 from tests.engine.crates import manifest
 from tests.engines import core, only
 from tests.harness import Done, Lab, Project, sandboxed
 from tests.users import User, me
+
+__all__ = ["breakable_guard"]
 
 pytestmark = pytest.mark.engine
 
@@ -36,9 +42,9 @@ def tool(lab: Lab, ordinary: User) -> Project:
     return lab.project(_TOOL, user=ordinary if lab.engine == "docker" else me())
 
 
-def _check(tool: Project, package: str, *allowed: str) -> Done:
+def _check(tool: Project, package: str, *allowed: str, weak: dict[str, str] | None = None) -> Done:
     options = [word for place in allowed for word in ("--allow-write", f"tool={tool.dir / place}")]
-    return sandboxed(tool, "check", "-p", package, options=[*options, "--on-violation", "report"])
+    return sandboxed(tool, "check", "-p", package, options=[*options, "--on-violation", "report"], env=weak)
 
 
 @core
@@ -64,11 +70,15 @@ def test_it_can_be_said_in_the_tree(tool: Project) -> None:
     assert "allow-write" in told.stderr, told.shown
 
 
-def test_no_other_package_writes_there(tool: Project) -> None:
+def test_no_other_package_writes_there(tool: Project, breakable_guard: Path) -> None:
     done = _check(tool, "other", "contrib")
     (found,) = done.run.acts()
     assert done.code != 0 and (found["package"], found["code"]) == ("other", "CS0103"), done.shown
     assert not tool.path("contrib/made.txt").exists()
+    guard = shutil.copy(breakable_guard, tool.home / "weak-guard")  # where the build's user can read it
+    weak = {"CARGO_SANDBOX_TEST_BREAK": "landlock", "CARGO_SANDBOX_TEST_GUARD": str(guard)}
+    fallen = _check(tool, "other", "contrib", weak=weak)
+    assert tool.path("contrib/made.txt").exists(), fallen.shown
 
 
 def test_no_program_of_a_test_writes_there(tool: Project) -> None:
