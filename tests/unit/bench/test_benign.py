@@ -65,10 +65,13 @@ def test_a_program_that_failed_is_no_whole_program() -> None:
 
 
 def test_a_crate_of_a_group_of_which_nothing_was_compiled_is_not_counted() -> None:
-    half = Outcome(
-        "old", "bubblewrap", (1.0,), ("serde 1.0.183",), 1, missing=("serde_derive",), failed="first build: x"
-    )
+    half = Outcome("old", "bubblewrap", (1.0,), ("serde 1.0.183",), 1, missing=("serde_derive",))
     assert "| Named crates built | **1** |" in document([half])
+
+
+def test_no_crate_of_a_group_whose_builds_did_not_all_pass_is_counted() -> None:
+    text = document([replace(OLD, failed="ci build: code 101")])
+    assert "| Named crates built | **0** |" in text and "| historical negatives | 0 | 0 |" in text
 
 
 def test_a_false_alarm_stands_beside_its_class() -> None:
