@@ -21,22 +21,29 @@ pub fn read(tid: u32, address: u64, buffer: &mut [u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Read up to the buffer's length, but not past the end of the first page.
+/// Read up to the buffer's length, but not past the end of the second page.
+///
+/// Two pieces, since the kernel reads each whole or not at all, and a string may end right before a page that can't be read.
 fn read_some(tid: u32, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
     let in_page = usize::try_from(PAGE - address % PAGE).unwrap_or(1);
-    let length = buffer.len().min(in_page);
+    let first = buffer.len().min(in_page);
+    let second = (buffer.len() - first).min(PAGE as usize);
     let local = libc::iovec {
         iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: first + second,
+    };
+    let remote = [
+        (address, first),
+        (address.wrapping_add(first as u64), second),
+    ]
+    .map(|(begin, length)| libc::iovec {
+        iov_base: begin as *mut libc::c_void,
         iov_len: length,
-    };
-    let remote = libc::iovec {
-        iov_base: address as *mut libc::c_void,
-        iov_len: length,
-    };
-    // SAFETY: `local` describes a part of `buffer`; the remote address is checked by the kernel.
-    let count = unsafe {
-        libc::process_vm_readv(i32::try_from(tid).unwrap_or(-1), &local, 1, &remote, 1, 0)
-    };
+    });
+    let pieces = if second == 0 { 1 } else { 2 };
+    let tid = i32::try_from(tid).unwrap_or(-1);
+    // SAFETY: `local` describes a part of `buffer`; the remote addresses are checked by the kernel.
+    let count = unsafe { libc::process_vm_readv(tid, &local, 1, remote.as_ptr(), pieces, 0) };
     usize::try_from(count).map_err(|_| io::Error::last_os_error())
 }
 
@@ -184,6 +191,34 @@ mod tests {
         assert!(path(own(), 8, &mut out).is_err());
         let long = vec![b'a'; 9000];
         assert!(path(own(), long.as_ptr() as u64, &mut Vec::new()).is_err());
+    }
+
+    #[test]
+    fn a_path_that_ends_right_before_a_page_that_nobody_may_read_is_read() {
+        let size = 2 * PAGE as usize;
+        // SAFETY: fresh memory of our own, whose second page nobody may read; all writes are to the first.
+        let top = unsafe {
+            let top = libc::mmap(
+                std::ptr::null_mut(),
+                size,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            );
+            assert_ne!(top, libc::MAP_FAILED);
+            libc::mprotect(top.add(PAGE as usize), PAGE as usize, libc::PROT_NONE);
+            let text = top.cast::<u8>().add(PAGE as usize - 6);
+            std::ptr::copy_nonoverlapping(b"/etc/x".as_ptr(), text, 6);
+            top as u64
+        };
+        let mut out = Vec::new();
+        assert!(path(own(), top + PAGE - 6, &mut out).is_err());
+        // SAFETY: the last byte of the first page.
+        unsafe { ((top + PAGE - 1) as *mut u8).write(0) };
+        out.clear();
+        path(own(), top + PAGE - 6, &mut out).unwrap();
+        assert_eq!(out, b"/etc/");
     }
 
     #[test]
