@@ -166,11 +166,16 @@ impl Processes {
                 (pid, sys::pidfd_open(pid).ok())
             }
         };
-        let (group, parent) = task(tid)?;
         let stat = sys::stat(pid)?;
-        if group != pid {
-            return None;
-        }
+        let parent = if tid == pid {
+            stat.parent
+        } else {
+            let (group, parent) = task(tid)?;
+            if group != pid {
+                return None;
+            }
+            parent
+        };
         match self.processes.get_mut(&pid) {
             Some(known) if known.start == stat.start && known.holds(pid) => known.parent = parent,
             _ => {
