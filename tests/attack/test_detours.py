@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -103,6 +105,26 @@ def test_without_the_decoys_each_detour_reaches_the_real_file_and_by_letters_alo
     blind = weak.attack(script=acts, removed=("follow",))
     # What the working directory or a descriptor is, the kernel says without a look at links.
     assert found_by(blind, "csbench-script", goals) == set(), blind.done.shown
+
+
+@core
+def test_a_link_that_came_with_the_crate_leads_to_a_decoy_no_less(arena: Arena) -> None:
+    home, packed = arena.project.home, arena.project.dir / "csbench-script" / "assets" / "deep"
+    ways = {"file": home / SECRETS[0], "folder": (home / SECRETS[1]).parent}
+    packed.mkdir(parents=True)
+    try:
+        for name, target in ways.items():
+            (packed / name).symlink_to(target)
+        acts = {
+            "file": ("read", "{here}/assets/deep/file"),
+            "folder": ("read", f"{{here}}/assets/deep/folder/{Path(SECRETS[1]).name}"),
+        }
+        found = arena.attack(script=acts)
+        assert found.done.code == 0, found.done.shown
+        goals = {"file": f"{home}/{SECRETS[0]}", "folder": f"{home}/{SECRETS[1]}"}
+        assert found_by(found, "csbench-script", goals) == set(ways), found.done.shown
+    finally:
+        shutil.rmtree(packed.parent)
 
 
 def changes(arena: Arena) -> Acts:

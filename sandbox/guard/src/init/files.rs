@@ -105,8 +105,8 @@ impl Guard {
             self.note_fingerprint(path);
         }
         let written = self.written();
-        let plain = || !writes && written.is_none() && self.is_plain_read(caller, path);
-        let real = if plain() {
+        let plain = !writes && written.is_none() && self.is_plain_read(caller, path);
+        let real = if plain {
             None
         } else {
             self.seek(

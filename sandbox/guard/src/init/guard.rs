@@ -1,6 +1,7 @@
 //! What init knows, and the few ways in which an act leaves a trace: listed, counted, or denied and listed.
 
 use super::event::{By, Event};
+use super::links::Linkless;
 use super::process::{Caller, Processes, UnitIndex, CARGO, UNKNOWN};
 use super::queue::Queue;
 use super::seccomp::Notification;
@@ -57,6 +58,7 @@ pub struct Guard {
     pub watch: Arc<OwnedFd>,
     /// Descriptors of those processes, by unit.
     pub watched: HashMap<UnitIndex, OwnedFd>,
+    pub linkless: Linkless,
     /// Scratch space for paths, so that the hot path allocates nothing.
     pub paths: [Vec<u8>; 3],
 }
@@ -118,6 +120,7 @@ impl Guard {
             own_image,
             watch,
             watched: HashMap::new(),
+            linkless: Linkless::default(),
             paths: Default::default(),
         })
     }

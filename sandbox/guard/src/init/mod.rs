@@ -8,6 +8,7 @@ mod exec;
 mod files;
 mod finish;
 mod guard;
+mod links;
 mod memory;
 mod net;
 mod notifier;

@@ -64,9 +64,24 @@ impl Guard {
     }
 
     /// Whether a read needs no look at where its path really leads: nobody in the build can put a link there.
-    pub fn is_plain_read(&self, caller: &Caller, path: &[u8]) -> bool {
-        let made_by_builds = [&self.settings.target_dir, &self.settings.build_dir];
-        is_plain(self.unit(caller), made_by_builds, path)
+    pub fn is_plain_read(&mut self, caller: &Caller, path: &[u8]) -> bool {
+        let Self {
+            settings,
+            units,
+            linkless,
+            ..
+        } = self;
+        let unit = &units[caller.unit];
+        let made_by_builds: [&[u8]; 2] = [&settings.target_dir, &settings.build_dir];
+        if !is_plain(unit, made_by_builds, path) {
+            return false;
+        }
+        let own = &unit.identity.manifest_dir;
+        // Its links are whatever its author packed, or what a package that may write there makes.
+        !paths::is_within(path, own)
+            || !settings.allowances.iter().any(|allowed| {
+                paths::is_within(&allowed.path, own) || paths::is_within(own, &allowed.path)
+            }) && linkless.holds(own, made_by_builds)
     }
 
     /// A write-like act. `makes` if it may bring a new name into being; `open_flags` for an open.
@@ -146,12 +161,12 @@ impl Guard {
     }
 }
 
-fn is_plain(unit: &Unit, made_by_builds: [&Vec<u8>; 2], path: &[u8]) -> bool {
+fn is_plain(unit: &Unit, made_by_builds: [&[u8]; 2], path: &[u8]) -> bool {
     let within = |top: &Vec<u8>| paths::is_within(path, top);
     unit.quiet.iter().any(within)
-        && !made_by_builds.into_iter().any(within)
-        // Its links are whatever its author packed.
-        && !within(&unit.identity.manifest_dir)
+        && !made_by_builds
+            .into_iter()
+            .any(|top| paths::is_within(path, top))
         && !unit.rules.folders.iter().any(within)
         && !unit.rules.is_scratch(path)
 }
@@ -288,10 +303,7 @@ mod tests {
 
     #[test]
     fn a_read_is_plain_where_nobody_in_the_build_can_put_a_link() {
-        let identity = Identity {
-            manifest_dir: b"/registry/mine".to_vec(),
-            ..Identity::default()
-        };
+        let identity = Identity::default();
         let rules = WriteRules {
             folders: vec![b"/quiet/allowed".to_vec()],
             scratch: b"/quiet/scratch/cs-9-".to_vec(),
@@ -304,7 +316,6 @@ mod tests {
         let plain = |path: &str| is_plain(&unit, [&dirs[0], &dirs[1]], path.as_bytes());
         assert!(plain("/toolchain/lib/x.so") && plain("/registry/other/lib.rs"));
         for path in [
-            "/registry/mine/lib.rs",
             "/target/debug/deps/libx.rlib",
             "/quiet/allowed/x",
             "/quiet/scratch/cs-9-Ab/x",
