@@ -34,7 +34,8 @@ _MOST_WAITING = 1 << 20
 _LACKS = "this kernel or container lacks what the wall needs (user notification >= 5.5, Landlock >= 5.13)"
 _FIXES = {
     "host files": "the engine shows other files than this machine's: use a daemon that sees the same tree as you "
-    "(docker context use default, unset DOCKER_HOST), or --engine bubblewrap"
+    "(docker context use default, unset DOCKER_HOST), or --engine bubblewrap",
+    "network": "the engine did not do what it was asked for: use another Docker daemon, or --engine bubblewrap",
 }
 
 

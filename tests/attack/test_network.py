@@ -127,6 +127,14 @@ def test_the_hosts_own_listeners_are_out_of_reach_and_in_reach_once_the_namespac
         assert shared.script["abstract"] == "ok:connected" and abstract.heard
 
 
+@core
+def test_a_container_that_was_given_a_network_all_the_same_runs_nothing(arena: Arena) -> None:
+    with listeners.tcp() as tcp:
+        done = arena.attack(script={"tcp": ("tcp", tcp.address)}, removed=("network",)).done
+        assert done.code == 121 and not tcp.heard, done.shown
+    assert "the network wall can't be put up" in done.stderr and "was to have none" in done.stderr, done.shown
+
+
 def test_without_the_guards_refusal_nobody_would_hear_of_the_attempts(weak: Arena) -> None:
     found = weak.attack(script=elsewhere(), removed=("deny",))
     assert {found.script[name] for name in ELSEWHERE} == {"ENETUNREACH"}, "the namespace holds by itself"

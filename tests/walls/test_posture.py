@@ -72,9 +72,9 @@ def _go(project: Project, word: str) -> None:
 
 
 @contextmanager
-def _live(project: Project, engine: str, removed: str = "") -> Iterator[tuple[Facts, Facts]]:
+def _live(project: Project, engine: str, removed: str = "", guard: Path | None = None) -> Iterator[tuple[Facts, Facts]]:
     """The container's processes at work, and again when script and macro have a thread and a child each."""
-    env = {"CARGO_SANDBOX_TEST_BREAK": removed}
+    env = {"CARGO_SANDBOX_TEST_BREAK": removed} | ({"CARGO_SANDBOX_TEST_GUARD": str(guard)} if guard else {})
     running = start(project, "build", "-j4", options=("--engine", engine), env=env)
     try:
 
@@ -138,9 +138,10 @@ _UNDER_DOCKER = {
 }
 
 
-def test_each_wall_that_is_away_shows_in_the_posture(lab: Lab, engine: str) -> None:
+def test_each_wall_that_is_away_shows_in_the_posture(lab: Lab, engine: str, breakable_guard: Path) -> None:
     walls = _EVERYWHERE | (_UNDER_DOCKER if engine == "docker" else {})
-    with _live(lab.project(_workspace()), engine, removed=",".join(walls)) as (before, _):
+    # The guard of users runs nothing where there is a network.
+    with _live(lab.project(_workspace()), engine, removed=",".join(walls), guard=breakable_guard) as (before, _):
         seen = list(differences(json.loads(_golden(engine).read_text())["before"], before))
     for wall, words in walls.items():
         assert any(words in line for line in seen), (wall, seen)

@@ -9,6 +9,7 @@ mod files;
 mod finish;
 mod guard;
 mod links;
+mod loopback;
 mod memory;
 mod net;
 mod notifier;
@@ -70,6 +71,7 @@ fn run() -> Result<(), Failure> {
     check_ourselves()?;
     check_kernel(&settings)?;
     check_places(&settings)?;
+    check_network(&settings)?;
     let failed = |what: &'static str| {
         move |error: std::io::Error| Failure::new("exec", sys::context(what, &error))
     };
@@ -192,6 +194,10 @@ fn check_places(settings: &Settings) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+fn check_network(settings: &Settings) -> Result<(), Failure> {
+    loopback::too_much(settings).map_or(Ok(()), |why| Err(Failure::new("network", why)))
 }
 
 /// Nobody may trace us or look into our memory, and the build's limit on open files is not ours.
