@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.benign_record import BEGIN, HEADING, Outcome, document, read, write
-from benchmarks.command import BenchError, say
+from benchmarks.command import ROOT, BenchError, say
 from benchmarks.detection import DOCUMENT, put
 from benchmarks.report import Report
 
@@ -22,9 +22,12 @@ def run(options: argparse.Namespace, scratch: Path, env: Mapping[str, str], repo
     """Build what was asked for. Raises BenchError when there is an alarm in anything that was ever built."""
     from tests.harness import session
 
+    names = chosen(options, read(options.results))
+    if names:
+        _install()
     done = {(one.name, one.engine): one for one in read(options.results)}
     with session(options.engine) as lab:
-        for name in chosen(options, list(done.values())):
+        for name in names:
             say(f"building {name}")
             done[name, options.engine] = outcome = _build(lab, name)
             say(outcome.words)
@@ -38,6 +41,17 @@ def run(options: argparse.Namespace, scratch: Path, env: Mapping[str, str], repo
     alarmed = [f"{one.name}: {alarm}" for one in outcomes for alarm in one.alarms]
     if alarmed:
         raise BenchError("false alarms:\n" + "\n".join(alarmed))
+
+
+def _install() -> None:
+    """What the crates of the set look for on a machine, with which they were all built. Raises BenchError."""
+    wanted = (
+        '. "$0/lib.sh" && need cmake=cmake clang=clang make=make pkg-config=pkg-config && '
+        "need_libraries openssl=libssl-dev sqlite3=libsqlite3-dev && "
+        "{ PATH=$PATH:/usr/sbin:/sbin ldconfig -p | grep -q libclang || apt_install libclang-dev; }"
+    )
+    if subprocess.run(["bash", "-ec", wanted, str(ROOT / "scripts")], check=False).returncode:
+        raise BenchError("what the crates of the set need could not be installed")
 
 
 def chosen(options: argparse.Namespace, earlier: list[Outcome]) -> list[str]:
@@ -90,7 +104,7 @@ def _build(lab: Any, name: str) -> Outcome:
                 built = sorted({f"{unit.get('package')} {unit.get('version')}" for unit in units})
                 scripts = len({unit.get("package") for unit in done.run.units("script")})
             if done.code != 0 and not needed:
-                failed = f"{step} build: code {done.code}: {_errors(done.stderr)}"
+                failed = failed or f"{step} build: code {done.code}: {_errors(done.stderr)}"
             missing = [one for one in staging.missing(done.run, group) if one not in needed]
             if step != "second" and missing and not failed:
                 failed = f"{step} build: nothing was compiled of {', '.join(missing)}"
