@@ -33,6 +33,8 @@ def checks(host: Host) -> list[Check]:
         return [Check("docker", "Docker daemon", "missing", facts.error, means, facts.remedy, ENGINE)]
     found = [Check("docker", "Docker daemon", "good", f"{facts.version} (API {facts.api})", "", "", ENGINE)]
     found += [_place(facts), _seccomp(facts), _userns(facts), _limits(facts), _read_only(facts), _runtime(facts)]
+    if _is_slow(facts):
+        found.append(_slow_storage(facts))
     # Another kernel (a virtual machine's) is nothing that our probe has seen.
     probe = host.kernel.bare if facts.kernel == host.kernel.release else None
     found.append(landlock_check("docker", probe, ENGINE))
@@ -98,3 +100,15 @@ def _runtime(facts: Docker) -> Check:
     if strong:
         means = f"{', '.join(strong)}: a kernel of its own between a build and this one, if it is what its name says"
     return Check("docker-runtime", "runtimes", "good", found, means, "", ENGINE)
+
+
+def _is_slow(facts: Docker) -> bool:
+    return facts.storage.startswith("fuse")
+
+
+def _slow_storage(facts: Docker) -> Check:
+    """A container's root is in a FUSE file system, whose process the kernel asks for the ACL of `/` at each look-up of
+    a path by anybody but root (measured: Linux 6.18, fuse-overlayfs 1.10; 4,000 questions a second of a cold build)."""
+    means = "each path that a build looks up asks another process first: builds take a third longer and more"
+    fix = "a daemon with the storage driver overlay2 (daemon.json, storage-driver)"
+    return Check("docker-storage", "storage driver", "note", facts.storage, means, fix, ENGINE)

@@ -80,7 +80,8 @@ class Bubblewrap:
 class Docker:
     """A daemon's own words. `error` is not empty when it can't be used, and `remedy` says what to do then.
 
-    `security` are `docker info`'s SecurityOptions, `limits` those of memory, swap and pids that it can set.
+    `security` are `docker info`'s SecurityOptions, `limits` those of memory, swap and pids that it can set,
+    `storage` is the driver that keeps its containers' files.
     """
 
     socket: str = ""
@@ -97,6 +98,7 @@ class Docker:
     limits: tuple[str, ...] = ()
     runtimes: tuple[str, ...] = ()
     default_runtime: str = ""
+    storage: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ def read_docker(socket: str, version: Mapping[str, Any], info: Mapping[str, Any]
         limits=tuple(name for name, key in _LIMITS if info.get(key) is True),
         runtimes=tuple(sorted(map(str, _list(info, "Runtimes")))),
         default_runtime=str(info.get("DefaultRuntime") or ""),
+        storage=str(info.get("Driver") or ""),
     )
 
 

@@ -147,6 +147,14 @@ def test_each_level_of_landlock_says_what_it_lacks(abi: int, state: str, lacks: 
     assert (found.state, lacks in found.means) == (state, True)
 
 
+def test_a_daemon_that_keeps_files_behind_a_process_is_told_to_be_slow_and_no_more() -> None:
+    slow = replace(hosts.MODERN, docker=replace(hosts.NEW_DOCKER, storage="fuse-overlayfs"))
+    assert check(slow, "docker-storage").state == "note" and "overlay2" in check(slow, "docker-storage").fix
+    assert diagnose(slow, ENTRIES).standings == diagnose(hosts.MODERN, ENTRIES).standings
+    usual = replace(hosts.MODERN, docker=replace(hosts.NEW_DOCKER, storage="overlay2"))
+    assert "docker-storage" not in {entry.id for entry in diagnose(usual, ENTRIES).checks}
+
+
 def test_slow_notifications_are_worth_a_note_only() -> None:
     slow = hosts.host(hosts.kernel("6.5.0", sync_wakeup=False, wait_killable=False))
     assert check(slow, "bubblewrap-sync-wakeup").state == "note"

@@ -38,6 +38,7 @@ INFO = {
     "PidsLimit": True,
     "Runtimes": {"runc": {"path": "runc"}, "runsc": {"path": "/usr/bin/runsc"}},
     "DefaultRuntime": "runc",
+    "Driver": "overlay2",
 }
 
 
@@ -59,6 +60,7 @@ def test_a_daemon_s_answers_become_facts() -> None:
     found = read_docker("/run/docker.sock", VERSION, INFO, "2.5.4")
     assert (found.version, found.api, found.runc, found.libseccomp) == ("20.10.24+dfsg1", "1.41", "1.1.5+ds1", "2.5.4")
     assert (found.limits, found.runtimes) == (("memory", "pids"), ("runc", "runsc"))
+    assert found.storage == "overlay2"
 
 
 @given(st.dictionaries(st.sampled_from([*VERSION, *INFO]), st.none() | st.text() | st.booleans() | st.lists(st.text())))
