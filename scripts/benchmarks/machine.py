@@ -57,6 +57,11 @@ def busy(machine: Mapping[str, Any]) -> str | None:
     return f"the machine was not idle (load average {load:.2f} on {cores} cores): these figures are not for quoting"
 
 
+def storage_driver(env: Mapping[str, str]) -> str:
+    """What keeps the containers' files of the Docker daemon; empty when it does not say."""
+    return _says(["docker", "info", "--format", "{{.Driver}}"], env) or ""
+
+
 def toolchain_cargo(env: Mapping[str, str]) -> str | None:
     """The toolchain's own cargo, which the sandbox runs; `cargo` on PATH is often rustup's proxy for it."""
     sysroot = _says(["rustc", "--print", "sysroot"], env)

@@ -22,7 +22,7 @@ from benchmarks.command import (
     watched,
 )
 from benchmarks.figures import Spread, differences, order, ratios
-from benchmarks.machine import toolchain_cargo
+from benchmarks.machine import storage_driver, toolchain_cargo
 from benchmarks.report import Report
 
 COLD_RATIO = {"bubblewrap": 1.03, "docker": 1.05}
@@ -58,6 +58,8 @@ def run(options: argparse.Namespace, scratch: Path, env: dict[str, str], report:
         _strace(sides["plain"], env, report)
     _noop(options, sides, env, report)
     _version(options.version_runs, sides["plain"], env, report)
+    if options.engine == "docker" and (driver := storage_driver(env)).startswith("fuse"):
+        report.notes.append(f"the daemon keeps containers in {driver}, which slows every build down: see the doctor")
     if options.pairs < _ENOUGH_PAIRS or options.noop_pairs < _ENOUGH_NOOPS:
         report.notes.append(f"the thresholds speak of {_ENOUGH_PAIRS} cold pairs and {_ENOUGH_NOOPS} no-op pairs")
 
@@ -145,6 +147,7 @@ def _noop(options: argparse.Namespace, sides: Mapping[str, Side], env: dict[str,
     say(f"no-op build, {pairs} pairs")
     for side in sides.values():
         succeed(side.command, side.folder, env, side.log)
+    settle()
     single: dict[str, list[Outcome]] = {"plain": [], "sandboxed": [], "toolchain": []}
     rebuilt = 0
     for pair in range(pairs):
