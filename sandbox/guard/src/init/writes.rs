@@ -5,7 +5,7 @@ use super::guard::Guard;
 use super::process::Caller;
 use super::unit::{Role, Unit};
 use crate::paths;
-use crate::rules::{self, WriteRules, DEVICES};
+use crate::rules::{self, Allowance, WriteRules, DEVICES};
 use crate::sys;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -76,12 +76,10 @@ impl Guard {
         if !is_plain(unit, made_by_builds, path) {
             return false;
         }
+        // Its own sources' links are whatever its author packed.
         let own = &unit.identity.manifest_dir;
-        // Its links are whatever its author packed, or what a package that may write there makes.
         !paths::is_within(path, own)
-            || !settings.allowances.iter().any(|allowed| {
-                paths::is_within(&allowed.path, own) || paths::is_within(own, &allowed.path)
-            }) && linkless.holds(own, made_by_builds)
+            || sources_stay(unit, &settings.allowances) && linkless.holds(own, made_by_builds)
     }
 
     /// A write-like act. `makes` if it may bring a new name into being; `open_flags` for an open.
@@ -159,6 +157,16 @@ impl Guard {
             _ => Verdict::List(Some("absent")),
         }
     }
+}
+
+/// Whether nobody puts a link among a unit's sources during the build: no package that was allowed to write there, and
+/// no program that runs without a domain, whose home may lie among them.
+fn sources_stay(unit: &Unit, allowances: &[Allowance]) -> bool {
+    let own = &unit.identity.manifest_dir;
+    let overlaps = |allowed: &Allowance| {
+        paths::is_within(&allowed.path, own) || paths::is_within(own, &allowed.path)
+    };
+    unit.role.has_domain() && !allowances.iter().any(overlaps)
 }
 
 fn is_plain(unit: &Unit, made_by_builds: [&[u8]; 2], path: &[u8]) -> bool {
@@ -323,6 +331,31 @@ mod tests {
         ] {
             assert!(!plain(path), "{path}");
         }
+    }
+
+    #[test]
+    fn sources_stay_as_they_are_but_where_a_package_or_a_program_may_write() {
+        let unit = |role| {
+            let identity = Identity {
+                manifest_dir: b"/ws/mine".to_vec(),
+                ..Identity::default()
+            };
+            Unit::new(2, role, identity, 9, WriteRules::default())
+        };
+        let allowed = |path: &str| Allowance {
+            package: b"other".to_vec(),
+            path: path.as_bytes().to_vec(),
+        };
+        assert!(sources_stay(&unit(Role::Script), &[]));
+        assert!(sources_stay(&unit(Role::Rustc), &[allowed("/ws/other")]));
+        for path in ["/ws/mine", "/ws/mine/src/made", "/ws"] {
+            assert!(
+                !sources_stay(&unit(Role::Script), &[allowed(path)]),
+                "{path}"
+            );
+        }
+        assert!(!sources_stay(&unit(Role::Program), &[]));
+        assert!(!sources_stay(&unit(Role::Unknown), &[]));
     }
 
     #[test]
