@@ -225,7 +225,7 @@ class Collector:
             found.digest = "several"
 
     def finish(self, digests: Mapping[str, str]) -> tuple[Fact, ...]:
-        """All facts, in order. `digests`: raw path -> SHA-256 of what compilers left."""
+        """All facts, in order. `digests`: raw path -> SHA-256 of what was executed or linked."""
         ran = {(one.pid, one.start, one.searched) for one in self._execs if one.searched and not one.absent}
         for one in sorted(self._execs, key=lambda one: one.seq):
             # The search of a program that was found is a matter of PATH, and so of the machine.

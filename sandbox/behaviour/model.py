@@ -25,7 +25,7 @@ class Fact:
     first process to the one that acted (exec only), `detail` what else tells facts apart, in order of name.
     The rest is evidence and no part of equality, since it differs between equal builds: `seqs` the first events (they
     lead to the raw text), `count` how often, `digest` `sha256:…` of the file that ran or was linked, `absent` if the
-    record lacks it, empty where none is asked for.
+    record lacks it (a program of an image), empty where none is asked for.
     """
 
     kind: Class

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from sandbox.behaviour.collect import Collector
@@ -20,6 +22,8 @@ MOST_EXECUTED = 100_000
 MOST_EARLY = 10_000
 """Events that are kept for units whose start was not told yet."""
 
+_NONE: Mapping[str, str] = MappingProxyType({})
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _OF_END: frozenset[Class] = frozenset(("directive", "survivor", "used"))
 
 
@@ -39,6 +43,7 @@ class Profiler:
         self._early: dict[str, list[Mapping[str, Any]]] = {}
         self._early_events = 0
         self._executed: set[str] = set()
+        self._links: dict[str, str] = {}
         self._strays = 0
 
     def unit(self, record: Mapping[str, Any]) -> None:
@@ -59,6 +64,7 @@ class Profiler:
         collector = self._collectors.get(name) if isinstance(name, str) else None
         if collector is None:
             if name == "u0":
+                self._linked(event)
                 return
             if name != "u?":
                 self._before_its_start(stored_text(name), event)
@@ -76,14 +82,22 @@ class Profiler:
         """Whether a unit has executed this file so far."""
         return path in self._executed
 
-    def finish(self, run: str, holes: Iterable[str] = ()) -> Profile:
-        """The behaviours, in order. `holes`: in words, why the record is not whole (then no class is)."""
+    @property
+    def executed(self) -> frozenset[str]:
+        """The files that units have executed so far, at most MOST_EXECUTED."""
+        return frozenset(self._executed)
+
+    def finish(self, run: str, holes: Iterable[str] = (), programs: Mapping[str, str] = _NONE) -> Profile:
+        """The behaviours, in order. `holes`: in words, why the record is not whole (then no class is). `programs`:
+        path -> SHA-256 of programs that no unit made."""
         why = [*holes]
         strays = self._strays + sum(map(len, self._early.values()))
         if strays:
             why.append(f"{strays} events of units that have no start record")
         known = self._units.known
-        digests = {path: sha for unit in known.values() for path, sha in unit.outputs.items() if sha}
+        made = {path: sha for unit in known.values() for path, sha in unit.outputs.items() if sha}
+        linked = {name: made[path] for name, path in self._links.items() if path in made}
+        digests = {**programs, **linked, **made}
         cut = len(self._executed) >= MOST_EXECUTED
         found = [
             _behaviour(unit, self._collectors[name], self._executed, digests, bool(why), cut)
@@ -96,6 +110,11 @@ class Profiler:
         """A compile's first exec is cargo's: with it the compiler was started."""
         if event.get("pid") == unit.pid:
             unit.compiled = compiled(event.get("argv"), names)
+
+    def _linked(self, event: Mapping[str, Any]) -> None:
+        """Cargo starts a build script by a hard link of what the compiler left."""
+        if event.get("kind") == "link" and len(self._links) < MOST_EXECUTED:
+            self._links[stored_text(event.get("path2"))] = stored_text(event.get("path"))
 
     def _before_its_start(self, name: str, event: Mapping[str, Any]) -> None:
         if self._early_events >= MOST_EARLY:
@@ -112,6 +131,7 @@ def profile(
     units: Iterable[Mapping[str, Any]],
     events: Iterable[Mapping[str, Any]],
     holes: Iterable[str] = (),
+    programs: Mapping[str, str] = _NONE,
 ) -> Profile:
     """The behaviours of a run from its records, which are read once and in order, `units` first; `holes` is asked for
     last, when both were read."""
@@ -120,7 +140,7 @@ def profile(
         profiler.unit(record)
     for event in events:
         profiler.event(event)
-    return profiler.finish(run, holes)
+    return profiler.finish(run, holes, programs)
 
 
 def profile_of(reader: RunReader) -> Profile:
@@ -142,7 +162,10 @@ def profile_of(reader: RunReader) -> Profile:
             yield stored_text(reason)
 
     workspace = stored_text(reader.header.get("workspace"))
-    return profile(reader.id, plan or {}, workspace, reader.units(), reader.events(), holes())
+    given = (result or {}).get("programs")
+    programs = {stored_text(path): str(sha) for path, sha in given.items()} if isinstance(given, dict) else {}
+    programs = {path: sha for path, sha in programs.items() if _SHA256.fullmatch(sha)}
+    return profile(reader.id, plan or {}, workspace, reader.units(), reader.events(), holes(), programs)
 
 
 def _nobody() -> Unit:

@@ -91,7 +91,8 @@ class RunResult:
     was `recorded` no unit was seen: the counters of units and findings say nothing then. `no_baseline` counts the units
     that had no baseline to be compared with; None says that the run was compared with none at all. `waived` are
     findings that the project's policy allows: shown, and no part of the verdict; `notes` hold nothing against it.
-    `audit`: nothing was run at all; what was not looked at stands in `completeness`.
+    `audit`: nothing was run at all; what was not looked at stands in `completeness`. `programs` are the SHA-256 of
+    programs that were run and that the build did not make, by path.
     """
 
     run: str
@@ -114,10 +115,11 @@ class RunResult:
     waived: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     audit: bool = False
+    programs: Mapping[str, str] = MappingProxyType({})
 
     def to_json(self) -> dict[str, Any]:
         """JSON form for `result.json`."""
-        data = vars(self) | {"units": dict(self.units)}
+        data = vars(self) | {"units": dict(self.units), "programs": dict(self.programs)}
         for name in ("findings", "waived"):
             data[name] = [finding.to_json() for finding in getattr(self, name)]
         data["completeness"] = dict(vars(self.completeness))

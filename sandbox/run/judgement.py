@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,9 @@ from sandbox.judge.rules.judge import judge as judge_by_rules
 from sandbox.judge.rules.load import RuleError
 from sandbox.report.render import render_untrusted
 from sandbox.run.finish import Fresh, Late, may_be_settled
+from sandbox.run.host import directories
 from sandbox.run.invocation import Invocation
+from sandbox.run.programs import Programs
 from sandbox.run.recorder import Recorder
 from sandbox.trace.ledger import Ledger
 
@@ -70,13 +72,18 @@ class KnownBaselines:
 class Judging:
     """The last look at a run: its behaviours go onto the shelf, to the rules and to the baselines.
 
-    `tree`: the workspace whose baseline has a say; None where the tree is not to be trusted. Nothing here raises for a
-    baseline or lock file that can't be read: what could not be judged then is a hole, since a build that has run must
-    get its verdict.
+    `tree`: the workspace whose baseline has a say; None where the tree is not to be trusted. `since_ns`: when the run
+    began; `programs`, afterwards: digests of what it executed and had not made. Nothing here raises for a baseline or
+    lock file that can't be read: what could not be judged then is a hole, since a build that has run must get its
+    verdict.
     """
 
-    def __init__(self, invocation: Invocation, recorder: Recorder, ledger: Ledger, run: str, tree: str | None) -> None:
+    def __init__(
+        self, invocation: Invocation, recorder: Recorder, ledger: Ledger, run: str, tree: str | None, since_ns: int
+    ) -> None:
         self._invocation, self._recorder, self._ledger, self._run = invocation, recorder, ledger, run
+        self._since_ns = since_ns
+        self.programs: dict[str, str] = {}
         self._tree, self._env = tree, invocation.host.env
         self._holes: list[str] = []
         self._checksums: Checksums = {}
@@ -92,7 +99,9 @@ class Judging:
         late = Late(fresh=fresh.findings)
         profile = Profile(self._run, VERSION, ())
         if self._recorder.profiler is not None:
-            profile = self._recorder.profiler.finish(self._run, complete.reasons)
+            profiler = self._recorder.profiler
+            self.programs = self._digests_of(profiler.executed)
+            profile = profiler.finish(self._run, complete.reasons, self.programs)
             self._shelve(profile, shelf)
             drift = self._drift(profile)
             found = (*self._by_rules(profile), *_placed(drift.findings, self._recorder.starts))
@@ -104,6 +113,10 @@ class Judging:
             if locked:
                 late = replace(late, uncovered=self._uncovered(profile, shelved))
         return replace(late, holes=tuple(dict.fromkeys(self._holes)))
+
+    def _digests_of(self, executed: Collection[str]) -> dict[str, str]:
+        plan = self._invocation.plan
+        return Programs(plan.mounts, directories(dict(self._env))[1], self._since_ns).digests(executed)
 
     def _hole(self, error: SandboxError) -> None:
         self._holes.append(f"not all could be judged: {error.message}")

@@ -81,6 +81,7 @@ class LiveRun:
         self._built = False
         self._grounds = b""
         self._places: place.Places | None = None
+        self._programs: dict[str, str] = {}
         self._message = MessageLines(self._writer.message)
         self._clock = Clock()
 
@@ -283,6 +284,7 @@ class LiveRun:
             no_baseline=judged.no_baseline,
             waived=waived,
             notes=judged.notes,
+            programs=self._programs,
         )
 
     def _by_behaviour(self, complete: Completeness, fresh: Fresh) -> Late:
@@ -312,8 +314,11 @@ class LiveRun:
     def _judge_all(self, complete: Completeness, fresh: Fresh, locked: bool) -> Late:
         from sandbox.run.judgement import Judging
 
-        judging = Judging(self._invocation, self._recorder, self._ledger.ledger, self._writer.id, self._tree())
-        return judging.judge(complete, fresh, locked)
+        run, ledger, since_ns = self._writer.id, self._ledger.ledger, self._since_ns
+        judging = Judging(self._invocation, self._recorder, ledger, run, self._tree(), since_ns)
+        late = judging.judge(complete, fresh, locked)
+        self._programs = judging.programs
+        return late
 
     def _tree(self) -> str | None:
         """The workspace whose baselines have a say."""

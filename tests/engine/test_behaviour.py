@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -53,6 +55,9 @@ def test_two_clean_builds_at_two_places_with_different_jobs_behave_the_same(lab:
     (library,) = (path for path in done.project.build_dir.rglob("libanswer.a"))
     assert linked.digest == f"sha256:{hashlib.sha256(library.read_bytes()).hexdigest()}"
     compiled = next(fact for fact in native.of("exec") if fact.object.endswith("/cc"))
+    assert compiled.digest == f"sha256:{hashlib.sha256(Path(shutil.which('cc') or '').read_bytes()).hexdigest()}"
+    ran = {fact.object: fact.digest for unit in one.behaviours for fact in unit.of("exec") if fact.act == "exec"}
+    assert {name: digest for name, digest in ran.items() if not digest.startswith("sha256:")} == {}
     assert compiled.chain == ("$SCRIPT/build-script-build", "$SCRIPT/build_script_build-<hash>.real")
     assert all(dict(fact.detail)["where"] == "inside" for fact in native.of("write") if fact.owner == "own output")
     middle = next(one for one in one.behaviours if one.key.crate == "middle")

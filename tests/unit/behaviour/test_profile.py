@@ -505,6 +505,20 @@ def test_no_unit_record_breaks_the_profile(records: list[dict[str, Any]], part: 
         profile("r", Build().plan() | {name: part}, "", [*records, *Build().units()], [])
 
 
+def test_digests_of_programs_and_of_what_cargo_linked_are_known_too() -> None:
+    sha, other = "ab" * 32, "cd" * 32
+    build = Build(outputs=[{"path": "/b/script-1f", "sha256": sha}])
+    build.act("exec", path="/b/script").act("exec", path="/usr/bin/cc").act("exec", path="/usr/bin/as")
+    link = {"unit": "u0", "kind": "link", "path": "/b/script-1f", "path2": "/b/script", "seq": 1, "outcome": "allowed"}
+    found = profile("r", build.plan(), build.ws, build.units(), [link, *build.events], (), {"/usr/bin/cc": other})
+    facts = {fact.object: fact.digest for one in found.behaviours for fact in one.of("exec")}
+    assert {name.rpartition("/")[2]: digest for name, digest in facts.items()} == {
+        "script": f"sha256:{sha}",
+        "cc": f"sha256:{other}",
+        "as": "absent",
+    }
+
+
 def test_the_report_shows_facts_and_escapes_what_moves_the_cursor() -> None:
     build = Build()
     build.act("exec", path=build.script).act("exec", path="/tmp/\x1b[2Jx", pid=30, parent=20, argv=["x"])
