@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from sandbox.cargo.metadata import Facts
 from sandbox.cli.options import Settings
+from sandbox.cli.usage import USAGES
 from sandbox.cli.words import MANIFEST, Words, parse
 from sandbox.errors import SandboxError, UsageError
 from sandbox.judge.model import Finding
@@ -26,10 +27,7 @@ from sandbox.preflight.model import Answer, Check, Subject
 from sandbox.report.formats import Context, Target, parse_target
 
 _LEVELS = ("low", "medium", "high", "critical", "never")
-USAGE = (
-    "audit [--lock FILE | --manifest-path PATH] [--advisory-db FOLDER | --fetch-db] [--online] [--only CHECK]"
-    " [--deny LEVEL] [--json] [--report FILE] | audit diff OLD.lock NEW.lock"
-)
+_USAGE = USAGES["audit"]
 
 
 class _Looked(NamedTuple):
@@ -49,17 +47,17 @@ def run(words: Sequence[str], settings: Settings) -> int:
         return audit_diff.run(words[1:], settings)
     names = ("--lock", "--only", "--deny", "--report", "--advisory-db")
     options = MANIFEST | dict.fromkeys(names, False)
-    given = parse(words, USAGE, ("--json", "--online", "--fetch-db"), options)
+    given = parse(words, _USAGE, ("--json", "--online", "--fetch-db"), options)
     if given.names or given.rest:
-        raise UsageError(f"audit: {(given.names or given.rest)[0]!r} is not understood", hint=USAGE)
+        raise UsageError(f"audit: {(given.names or given.rest)[0]!r} is not understood", hint=_USAGE)
     if given.one("--deny") not in (None, *_LEVELS):
-        raise UsageError(f"audit --deny: one of {', '.join(_LEVELS)}", hint=USAGE)
+        raise UsageError(f"audit --deny: one of {', '.join(_LEVELS)}", hint=_USAGE)
     database, fetches = given.one("--advisory-db"), "--fetch-db" in given.switches
     if database and fetches:
-        raise UsageError("audit looks into a database that is named or into the one that it fetches", hint=USAGE)
+        raise UsageError("audit looks into a database that is named or into the one that it fetches", hint=_USAGE)
     lock, manifest = given.one("--lock"), given.manifest
     if lock is not None and manifest is not None:
-        raise UsageError("audit looks at a lock file alone or at a workspace, not at both", hint=USAGE)
+        raise UsageError("audit looks at a lock file alone or at a workspace, not at both", hint=_USAGE)
     checks = _chosen(given)
     targets = _targets(given, settings)
     if fetches:

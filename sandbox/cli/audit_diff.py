@@ -12,6 +12,7 @@ from sandbox.cargo import lockfile
 from sandbox.cargo.homes import cargo_home
 from sandbox.cli.config import root_of
 from sandbox.cli.options import Settings
+from sandbox.cli.usage import USAGES
 from sandbox.cli.words import MANIFEST, parse
 from sandbox.errors import UsageError
 from sandbox.judge.model import at_least
@@ -19,7 +20,7 @@ from sandbox.preflight.diff import show
 from sandbox.preflight.diff.make import run as compare
 from sandbox.preflight.packages.find import Packages
 
-USAGE = "audit diff OLD.lock NEW.lock [--json | --markdown] [--manifest-path PATH]"
+_USAGE = USAGES["audit diff"]
 VIOLATION = 120
 """Exit code where a change is as grave as `--deny` says, as for a build's violation."""
 
@@ -29,9 +30,9 @@ def run(words: Sequence[str], settings: Settings) -> int:
 
     Raises UsageError, WorkspaceError for a lock file that is missing or broken, BaselineError for a broken baseline.
     """
-    given = parse(words, USAGE, ("--json", "--markdown"), MANIFEST)
+    given = parse(words, _USAGE, ("--json", "--markdown"), MANIFEST)
     if len(given.names) != 2 or given.rest or len(given.switches) > 1:
-        raise UsageError("audit diff compares two lock files, and has one form", hint=USAGE)
+        raise UsageError("audit diff compares two lock files, and has one form", hint=_USAGE)
     old, new = (Path(name) for name in given.names)
     env, named = dict(os.environ), given.manifest is not None
     here = Path(root_of(given.manifest) if named else os.path.realpath(os.getcwd()))

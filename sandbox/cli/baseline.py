@@ -12,14 +12,11 @@ from sandbox.baseline.state import State
 from sandbox.cli import graph, place
 from sandbox.cli.options import Settings
 from sandbox.cli.place import Place
+from sandbox.cli.usage import USAGES, hint_of
 from sandbox.cli.words import MANIFEST, Words, parse
 from sandbox.errors import UsageError
 from sandbox.report.render import render_untrusted as safe
 
-USAGE = (
-    "baseline init | learn | status | diff | accept | verify | prune | import | export, each with "
-    "[--manifest-path PATH]; see docs/baselines.md"
-)
 _USER = "--user"
 
 
@@ -35,14 +32,14 @@ def run(words: Sequence[str], settings: Settings) -> int:
         return _init(
             parse(
                 rest,
-                "baseline init [--reason TEXT] [--user] [--json]",
+                USAGES["baseline init"],
                 (_USER, "--json"),
                 MANIFEST | {"--reason": False},
             ),
             settings,
         )
     if act == "accept":
-        usage = "baseline accept [PKG...] [--from RUN] --reason TEXT [--rule ID] [--user] [--json]"
+        usage = USAGES["baseline accept"]
         options = MANIFEST | {"--reason": False, "--from": False, "--rule": False}
         return _accept(parse(rest, usage, (_USER, "--json"), options), settings)
     if act == "learn":
@@ -54,16 +51,14 @@ def run(words: Sequence[str], settings: Settings) -> int:
 
         return baseline_look.run(act, rest, settings)
     if act == "prune":
-        return _prune(
-            parse(rest, "baseline prune [--dry-run] [--user] [--json]", ("--dry-run", _USER, "--json"), MANIFEST)
-        )
+        return _prune(parse(rest, USAGES["baseline prune"], ("--dry-run", _USER, "--json"), MANIFEST))
     if act == "import":
-        usage = "baseline import FILE|DIR [--reason TEXT] [--user] [--json]"
+        usage = USAGES["baseline import"]
         return _import(parse(rest, usage, (_USER, "--json"), MANIFEST | {"--reason": False}), usage)
     if act == "export":
-        usage = "baseline export FILE|DIR [PKG...] [--user] [--json]"
+        usage = USAGES["baseline export"]
         return _export(parse(rest, usage, (_USER, "--json"), MANIFEST), usage)
-    raise UsageError(f"baseline {act}: not understood" if act else "baseline needs a verb", hint=USAGE)
+    raise UsageError(f"baseline {act}: not understood" if act else "baseline needs a verb", hint=hint_of("baseline"))
 
 
 def _init(words: Words, settings: Settings) -> int:

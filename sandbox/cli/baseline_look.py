@@ -20,6 +20,7 @@ from sandbox.behaviour.model import Fact
 from sandbox.cli import place
 from sandbox.cli.options import Settings
 from sandbox.cli.place import Place
+from sandbox.cli.usage import USAGES
 from sandbox.cli.words import MANIFEST, parse
 from sandbox.errors import BaselineMissing, UsageError
 from sandbox.report.render import render_untrusted as safe
@@ -31,11 +32,7 @@ _MOST = 10
 
 def run(act: str, rest: Sequence[str], settings: Settings) -> int:
     """Dispatch. Raises UsageError, BaselineError, BaselineMissing, StoreError, WorkspaceError."""
-    usage = {
-        "status": "baseline status [--from RUN] [--json]",
-        "diff": "baseline diff [PKG...] [--from RUN] [--json]",
-        "verify": "baseline verify [--locked-baseline] [--from RUN] [--json]",
-    }[act]
+    usage = USAGES[f"baseline {act}"]
     switches = ("--json", "--locked-baseline") if act == "verify" else ("--json",)
     words = parse(rest, usage, switches, MANIFEST | {"--from": False})
     if words.names and act != "diff":

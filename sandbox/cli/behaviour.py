@@ -9,6 +9,7 @@ from dataclasses import replace
 from sandbox.behaviour.canonical import to_json
 from sandbox.behaviour.normalise import escape
 from sandbox.behaviour.profile import profile_of
+from sandbox.cli.usage import USAGES
 from sandbox.errors import UsageError
 from sandbox.report.behaviour import lines
 from sandbox.trace.reader import StoreError
@@ -20,7 +21,7 @@ def run(words: Sequence[str]) -> int:
     as_json = "--json" in words
     names = [word for word in words if word != "--json"]
     if len(names) not in (1, 2) or any(name.startswith("-") for name in names):
-        raise UsageError("runs behaviour needs a run", hint="runs behaviour RUN [--json] [PACKAGE]")
+        raise UsageError("runs behaviour needs a run", hint=USAGES["runs behaviour"])
     with RunStore().open(names[0]) as reader:
         profile = profile_of(reader)
     package = escape(names[1]) if len(names) == 2 else None

@@ -11,6 +11,7 @@ from typing import Any
 
 from sandbox.cargo import workspace
 from sandbox.cli.options import OPTIONS, Settings
+from sandbox.cli.usage import USAGES
 from sandbox.cli.words import MANIFEST, parse
 from sandbox.errors import UsageError, WorkspaceError
 from sandbox.policy.files import present
@@ -18,7 +19,7 @@ from sandbox.policy.load import decide
 from sandbox.policy.model import Allowance, ProjectPolicy
 from sandbox.report.render import render_untrusted as safe
 
-_USAGE = "config show [--origin] [--json] [--manifest-path PATH]"
+_USAGE = USAGES["config"]
 
 
 def run(words: Sequence[str], settings: Settings) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sandbox.cli.options import Settings
+from sandbox.cli.usage import USAGES
 from sandbox.doctor.diagnose import diagnose, engine_with
 from sandbox.doctor.known_bad import load
 from sandbox.doctor.look import look
@@ -16,7 +17,7 @@ from sandbox.doctor.tier import TIERS
 from sandbox.errors import EngineUnavailable, UsageError
 from sandbox.report import doctor, terminal
 
-_USAGE = "doctor [--json] [--require degraded|standard|strong]"
+_USAGE = USAGES["doctor"]
 
 
 @dataclass(frozen=True)

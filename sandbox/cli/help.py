@@ -38,7 +38,7 @@ Options (also as variables: CARGO_SANDBOX_DENY=medium):
 
 _TAIL = """
   --version                 print the version
-  --help                    print this
+  --help                    print this; after a verb, how that verb is used
 
 Exit codes: cargo's own | 120 finding at or above --deny | 121 the sandbox could not be set up as planned
   122 record incomplete (--require-complete) | 123 baseline missing or stale (--locked-baseline)

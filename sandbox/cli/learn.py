@@ -18,12 +18,13 @@ from sandbox.baseline.state import State, ledger_folder
 from sandbox.cli import place
 from sandbox.cli.options import Settings
 from sandbox.cli.place import Place
+from sandbox.cli.usage import USAGES
 from sandbox.cli.words import MANIFEST, parse
 from sandbox.errors import UsageError
 from sandbox.report.render import render_untrusted as safe
 from sandbox.trace.store import RunStore
 
-_USAGE = "baseline learn --runs N [--reason TEXT] [--user] [--json] [--manifest-path PATH] [-- VERB CARGO ARGUMENTS...]"
+_USAGE = USAGES["baseline learn"]
 _MOST = 20
 _PACKAGE = Path(__file__).resolve().parent.parent.parent
 

@@ -80,6 +80,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
+    if arguments[:1] == ["help"] and len(arguments) > 1:
+        # As cargo has it: `help VERB` is `VERB --help`.
+        arguments = [*arguments[1:], "--help"]
     if not arguments or arguments[0] in ("--help", "-h", "help"):
         from sandbox.cli.help import help_text
 
@@ -95,6 +98,11 @@ def _dispatch(arguments: list[str]) -> int:
         from sandbox.run.build import run_cargo
 
         return run_cargo(rest, settings)
+    from sandbox.cli.usage import is_ours, verb_help, wants_help
+
+    if is_ours(verb) and wants_help(own := rest[rest.index(verb) :]):
+        print(verb_help(own))
+        return 0
     if verb == "plan":
         from sandbox.run.build import print_plan
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from sandbox.cli.options import Settings
+from sandbox.cli.usage import USAGES, hint_of
 from sandbox.errors import UsageError
 from sandbox.report.render import render_untrusted as safe
 from sandbox.trace.reader import RunReader, StoreError
@@ -25,7 +26,7 @@ def run(words: Sequence[str], settings: Settings) -> int:
 
         return report.run(rest, settings)
     if len(rest) != 1 or rest[0].startswith("-"):
-        raise UsageError("explain needs one RUN#EVENT", hint="see cargo-sandbox --help")
+        raise UsageError("explain needs one RUN#EVENT", hint=f"{USAGES['explain']}, for instance last#12")
     return _explain(rest[0])
 
 
@@ -57,8 +58,7 @@ def _runs(words: Sequence[str]) -> int:
         return 0
     raise UsageError(
         f"runs {' '.join(words)}: not understood",
-        hint="runs list | show RUN | behaviour RUN [--json] [PACKAGE] | path RUN | prune [--dry-run] | "
-        "pin RUN | unpin RUN",
+        hint=hint_of("runs"),
     )
 
 

@@ -6,13 +6,14 @@ import os
 from collections.abc import Sequence
 
 from sandbox.cli.options import Settings
+from sandbox.cli.usage import USAGES
 from sandbox.errors import UsageError
 from sandbox.judge.model import Completeness, Finding, RunResult, decide
 from sandbox.report.formats import FORMATS, Target, format_of, renderer
 from sandbox.trace.reader import RunReader
 from sandbox.trace.store import RunStore
 
-_USAGE = f"report RUN [--format {'|'.join(FORMATS)}] [--output FILE]"
+_USAGE = USAGES["report"]
 
 
 def parse(words: Sequence[str]) -> tuple[str, str, str]:

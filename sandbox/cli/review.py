@@ -18,13 +18,12 @@ from sandbox.cli import place
 from sandbox.cli.baseline_look import context_lines, head, unit_json, words
 from sandbox.cli.options import Settings
 from sandbox.cli.place import Place
+from sandbox.cli.usage import USAGES
 from sandbox.cli.words import MANIFEST, parse
 from sandbox.errors import UsageError
 from sandbox.report.render import render_untrusted as safe
 
-_USAGE = (
-    "review [--manifest-path PATH] [--from RUN] [--json | --accept-all --reason TEXT | --accept PKG... --reason TEXT]"
-)
+_USAGE = USAGES["review"]
 Ask = Callable[[str], str]
 Picked = list[tuple[Key, Fact]]
 

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from sandbox import __version__
 from sandbox.cli.options import Settings
+from sandbox.cli.usage import USAGES
 from sandbox.cli.words import MANIFEST, parse
 from sandbox.errors import UsageError
 from sandbox.preflight.inventory.model import Inventory
 
 FORMATS = ("cyclonedx-json", "cyclonedx-xml", "spdx-json")
-_USAGE = f"sbom [--format {'|'.join(FORMATS)}] [--output FILE] [--lock FILE | --manifest-path PATH]"
+_USAGE = USAGES["sbom"]
 _ENDS = {".spdx.json": "spdx-json", ".xml": "cyclonedx-xml"}
 
 

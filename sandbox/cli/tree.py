@@ -11,13 +11,11 @@ import sys
 from collections.abc import Sequence
 
 from sandbox.cli.options import Settings
+from sandbox.cli.usage import USAGES
 from sandbox.cli.words import MANIFEST, Words, parse
 from sandbox.errors import UsageError
 
-_USAGE = (
-    "tree [-p PKG | --invert PKG] [--only build-scripts|macros|native|findings|new] [--depth N] [--no-dedupe] "
-    "[--licences] [--json] [--lock FILE | --manifest-path PATH]"
-)
+_USAGE = USAGES["tree"]
 _SWITCHES = ("--json", "--no-dedupe", "--licences")
 _OPTIONS = MANIFEST | dict.fromkeys(("-p", "--package", "--invert", "--only", "--depth", "--lock"), False)
 
