@@ -24,8 +24,7 @@ def seen(result: RunResult) -> Seen:
     if not result.recorded:
         return Seen("nothing", "the guard could not record there, so no unit was seen")
     why = result.stopped or _end(result)
-    units = sum(count for role, count in result.units.items() if role not in _NO_UNITS) + result.fresh_units
-    if not units:
+    if not _ran(result) + result.fresh_units:
         return Seen("nothing", why or "nothing was built, and nothing was fresh")
     return Seen("part", why) if why else Seen("all")
 
@@ -48,11 +47,17 @@ def gaps(result: RunResult) -> list[str]:
 
 def baseline(result: RunResult) -> str:
     """What the run was compared with, in words."""
+    if result.no_baseline is None and result.fresh_units and not _ran(result):
+        return "nothing ran, so nothing was compared with a baseline in this run"
     if result.no_baseline is None:
         return "no baseline: this run was not compared with any"
     if result.no_baseline:
         return f"no baseline for {result.no_baseline} unit" + ("s" if result.no_baseline > 1 else "")
     return "every unit was compared with a baseline"
+
+
+def _ran(result: RunResult) -> int:
+    return sum(count for role, count in result.units.items() if role not in _NO_UNITS)
 
 
 def _end(result: RunResult) -> str:
