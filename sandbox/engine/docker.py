@@ -72,6 +72,13 @@ class DockerSession:
                 why=f"its process {self.pid} is no container's first process here",
                 fix="use a daemon of this machine, or --engine bubblewrap",
             )
+        if not self._plan.network and _has_our_network(self.pid):
+            raise SetupError(
+                "the Docker daemon has given the container this machine's network",
+                wall="network",
+                why="it was asked for none",
+                fix="use another daemon, or --engine bubblewrap",
+            )
 
     def _watch(self, events: Any) -> None:
         """The daemon's events for this container; when they break off, so has the daemon."""
@@ -294,6 +301,14 @@ def _has_started_since(pid: int, since_s: float) -> bool:
     except (OSError, IndexError, ValueError):
         return False
     return (ticks + 1) / os.sysconf("SC_CLK_TCK") >= since_s
+
+
+def _has_our_network(pid: int) -> bool:
+    """Whether a process is in our network namespace. False where that can't be seen: another user's process."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/net") == os.readlink("/proc/self/ns/net")
+    except OSError:
+        return False
 
 
 def _signal_name(number: int) -> str:

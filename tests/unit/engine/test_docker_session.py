@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
+from typing import Any
 
-from sandbox.engine.docker import _has_started_since, _is_first_process
+import pytest
+
+from sandbox.engine.docker import DockerSession, _has_our_network, _has_started_since, _is_first_process
+from sandbox.errors import SetupError
+from sandbox.plan.model import Limits, Plan
 
 
 def boot_clock() -> float:
@@ -26,3 +34,40 @@ def test_only_a_process_that_began_after_we_asked_can_stand_for_a_container() ->
 
 def test_a_process_of_ours_is_no_first_process_of_a_namespace() -> None:
     assert not _is_first_process(os.getpid())
+
+
+class Daemon:
+    """The part of the SDK that a session uses, of a daemon that starts nothing and calls one of ours the container."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._ours, self._theirs = socket.socketpair()
+
+    def events(self, **_asked: Any) -> Iterator[dict[str, Any]]:
+        yield from iter(threading.Event().wait, None)
+
+    def attach_socket(self, name: str, params: object) -> socket.socket:
+        return self._ours
+
+    def start(self, name: str) -> None:
+        return None
+
+    def inspect_container(self, name: str) -> dict[str, Any]:
+        return {"State": {"Pid": self._pid}}
+
+
+def test_a_container_in_this_machines_network_is_not_told_to_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandbox.engine.docker._is_first_process", lambda pid: True)
+    with subprocess.Popen(["sleep", "5"]) as child:
+        plan = Plan(command=("cargo",), cwd="/", mounts=(), env=(), limits=Limits(), recorded=True)
+        session = DockerSession(Daemon(child.pid), "name", plan)  # type: ignore[arg-type]
+        with pytest.raises(SetupError, match="this machine's network") as refused:
+            session.run()
+        session.close()
+        child.kill()
+    assert refused.value.wall == "network"
+
+
+def test_who_has_gone_is_in_no_network_of_ours() -> None:
+    assert _has_our_network(os.getpid())
+    assert not _has_our_network(2**22 + 1)
