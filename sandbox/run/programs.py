@@ -7,15 +7,16 @@ image's.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from sandbox.plan.model import Mount
 from sandbox.plan.secrets import is_within
-from sandbox.run.resolve import store
-from sandbox.trace.files import dump, open_dir, open_regular, read_object
+from sandbox.trace.files import dump, open_dir, open_regular, read_object, write_atomic
 
 MOST_PROGRAMS = 2_000
 """Programs of one run that get a digest."""
@@ -47,15 +48,15 @@ class Programs:
         before = self._load()
         known: _Known = {}
         found = {}
-        for path in sorted(set(paths))[:MOST_PROGRAMS]:
-            place = self._place(path)
-            entry = self._look(place, before) if place else None
+        places = ((path, place) for path in sorted(set(paths)) if (place := self._place(path)))
+        # Counted behind the places, or a build could run so many of its own files that others get none.
+        for path, place in islice(places, MOST_PROGRAMS):
+            entry = self._look(place, before)
             if entry is not None:
                 known[place] = entry
                 found[path] = str(entry[-1])
         if any(before.get(place) != entry for place, entry in known.items()):
-            kept = before | known
-            store(os.path.join(self._cache, _FILE), dump(dict(list(kept.items())[-_MOST_KNOWN:])).decode())
+            self._keep(before | known)
         return found
 
     def _place(self, path: str) -> str:
@@ -88,11 +89,13 @@ class Programs:
             return None
         try:
             stamp = _stamp(fd)
+            # A change time can't be set, so a file that was put there meanwhile tells of itself.
+            if stamp[-1] >= self._since_ns:
+                return None
             known = before.get(place)
             if isinstance(known, list) and known[:-1] == stamp and isinstance(known[-1], str):
                 return known
-            # A change time can't be set, so a file that was put there meanwhile tells of itself.
-            if stamp[-1] >= self._since_ns or stamp[2] > self._left:
+            if stamp[2] > self._left:
                 return None
             self._left -= stamp[2]
             digest = hashlib.sha256()
@@ -113,6 +116,15 @@ class Programs:
             return read_object(_FILE, at) or {}
         finally:
             os.close(at)
+
+    def _keep(self, known: _Known) -> None:
+        """A cache that can't be written only costs time."""
+        with contextlib.suppress(OSError):
+            at = open_dir(self._cache)
+            try:
+                write_atomic(_FILE, dump(dict(list(known.items())[-_MOST_KNOWN:])), at)
+            finally:
+                os.close(at)
 
 
 def _stamp(fd: int) -> list[int]:

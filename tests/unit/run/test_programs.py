@@ -67,6 +67,24 @@ def test_what_the_build_could_write_or_was_not_shown_has_none(machine: Machine) 
 
 def test_a_program_that_changed_since_the_run_began_has_none(machine: Machine) -> None:
     assert machine.digests(["/usr/bin/cc"], since_ns=time.time_ns() - 10**10) == {}
+    # Another run that began later has read it meanwhile.
+    assert machine.digests(["/usr/bin/cc"]) != {}
+    assert machine.digests(["/usr/bin/cc"], since_ns=time.time_ns() - 10**10) == {}
+
+
+def test_files_of_the_builds_own_take_no_room_from_the_others(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "MOST_PROGRAMS", 1)
+    own = [f"/tmp/{number}" for number in range(5)]
+    assert machine.digests([*own, "/usr/bin/cc"]) == {"/usr/bin/cc": sha256("compiler")}
+
+
+def test_a_cache_that_can_t_be_written_leaves_nothing_behind(machine: Machine) -> None:
+    machine.cache.rmdir()
+    assert machine.digests(["/usr/bin/cc"]) == {"/usr/bin/cc": sha256("compiler")}
+    machine.cache.mkdir()
+    assert machine.digests(["/usr/bin/cc"]) and [path.name for path in machine.cache.iterdir()] == ["programs.json"]
 
 
 def test_a_file_is_read_once_until_it_changes(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
