@@ -29,15 +29,7 @@ def run(words: Sequence[str], settings: Settings) -> int:
         return review.run(rest, settings)
     act, *rest = rest or [""]
     if act == "init":
-        return _init(
-            parse(
-                rest,
-                USAGES["baseline init"],
-                (_USER, "--json"),
-                MANIFEST | {"--reason": False},
-            ),
-            settings,
-        )
+        return _init(parse(rest, USAGES["baseline init"], (_USER, "--json"), MANIFEST | {"--reason": False}), settings)
     if act == "accept":
         usage = USAGES["baseline accept"]
         options = MANIFEST | {"--reason": False, "--from": False, "--rule": False}
