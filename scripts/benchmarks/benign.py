@@ -22,10 +22,11 @@ def run(options: argparse.Namespace, scratch: Path, env: Mapping[str, str], repo
     """Build what was asked for. Raises BenchError when there is an alarm in anything that was ever built."""
     from tests.harness import session
 
-    names = chosen(options, read(options.results))
+    earlier = read(options.results)
+    names = chosen(options, earlier)
     if names:
         _install()
-    done = {(one.name, one.engine): one for one in read(options.results)}
+    done = {(one.name, one.engine): one for one in earlier}
     with session(options.engine) as lab:
         for name in names:
             say(f"building {name}")
