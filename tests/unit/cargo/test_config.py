@@ -17,11 +17,11 @@ from sandbox.errors import UsageError, WorkspaceError
 
 
 class Tree:
-    """A checkout with a home beside it: `top/work/repo/crate` and `top/home/.cargo`."""
+    """A checkout with a home beside it: `top/code/repo/crate` and `top/home/.cargo`."""
 
     def __init__(self, top: Path) -> None:
         self.top = top
-        self.repo = top / "work" / "repo"
+        self.repo = top / "code" / "repo"
         self.cwd = self.repo / "crate"
         self.home = top / "home" / ".cargo"
         self.cwd.mkdir(parents=True)
