@@ -45,7 +45,8 @@ USAGES = {
     "baseline import": f"baseline import FILE|DIR [--reason TEXT] [--user] [--json] {_MANIFEST}",
     "baseline export": f"baseline export FILE|DIR [PKG...] [--user] [--json] {_MANIFEST}",
     "review": (
-        f"review {_MANIFEST} [--from RUN] [--json | --accept-all --reason TEXT | --accept PKG... --reason TEXT] [--user]"
+        f"review {_MANIFEST} [--from RUN] "
+        "[--json | --accept-all --reason TEXT | --accept PKG... --reason TEXT] [--user]"
     ),
 }
 """By the verb, or the verb and what follows it."""
