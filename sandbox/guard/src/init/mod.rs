@@ -98,8 +98,7 @@ fn run() -> Result<(), Failure> {
     let start = guard.units[process::CARGO].start_json(0);
     let guard = Arc::new(Mutex::new(guard));
     if let Some(listener) = listener {
-        let guard = Arc::clone(&guard);
-        std::thread::spawn(move || notifier::serve(listener, &guard));
+        notifier::start(listener, &guard, sync_wakeup);
     }
     let limits: &[settings::Limit] = if listener.is_some() { &limits } else { &[] };
     let room = Room::new(limits).map_err(failed("tasks"))?;
