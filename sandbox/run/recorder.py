@@ -146,6 +146,9 @@ class Recorder:
         if ending is None:
             reasons.append("the guard ended without its last word")
         elif not alone:
+            if not data.get("seen"):
+                # cargo's own start is one.
+                reasons.append("the guard was asked about no call at all")
             if data.get("written") != self.listed:
                 reasons.append(f"the guard wrote {data.get('written')} events, {self.listed} arrived")
             for name, words in (("unreadable", "calls could not be read"), ("lost", "events were lost")):

@@ -1,4 +1,4 @@
-"""The recorder follows behaviours from the first unit on, and not where cargo found nothing to do."""
+"""The recorder follows behaviours from the first unit on, not where cargo found nothing to do, and knows its holes."""
 
 from __future__ import annotations
 
@@ -59,3 +59,10 @@ def test_the_first_unit_is_followed_from_its_start_on(recorder: Recorder) -> Non
         recorder.unit(record)
     assert isinstance(recorder.profiler, Follower)
     assert recorder.profiler.told == told[1:]
+
+
+def test_a_guard_that_was_asked_about_nothing_leaves_a_hole_unless_that_was_planned(recorder: Recorder) -> None:
+    ending = {"written": 0, "quiet": 0, "unreadable": 0, "lost": 0}
+    assert recorder.completeness(ending | {"seen": 0}).reasons == ("the guard was asked about no call at all",)
+    assert recorder.completeness(ending | {"seen": 1, "quiet": 1}).reasons == ()
+    assert recorder.completeness(ending | {"seen": 0}, alone=True).reasons == ()
