@@ -60,6 +60,10 @@ def parser() -> argparse.ArgumentParser:
         default="bubblewrap",
         help="what makes the containers [bubblewrap]",
     )
+    overhead.add_argument(
+        "--beside", type=_count(0), default=0, metavar="N",
+        help="rounds of both builds at the same time, a processor each, twice in changed places [0]",
+    )  # fmt: skip
     overhead.add_argument("--strace", action="store_true", help="one more cold build, under strace, to compare with")
 
     guard = tool("guard", "microseconds per notified call, and the guard's resident memory")

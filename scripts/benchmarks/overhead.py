@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import beside
 from benchmarks.command import (
     BenchError,
     Outcome,
@@ -54,6 +55,8 @@ def run(options: argparse.Namespace, scratch: Path, env: dict[str, str], report:
     _fetch(sides["plain"], env)
     _warm_up(sides["sandboxed"], env, report)
     _cold(options, sides, env, report)
+    if options.beside:
+        beside.run(options.beside, options.engine, sides, env, report)
     if options.strace:
         _strace(sides["plain"], env, report)
     _noop(options, sides, env, report)

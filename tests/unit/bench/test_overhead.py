@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ CARGO = """\
 #!/bin/sh
 echo "cargo $* in $(basename "$(dirname "$PWD")"), $([ -e target ] && echo full || echo empty)" >>$CALLS
 env | grep -v ^_= | sort >>$CALLS.env
+echo "cargo $(grep Cpus_allowed_list: /proc/self/status | cut -f 2)" >>$CALLS.places
 [ "$1" = -V ] && echo "cargo 9.9.9"
 [ "$1" = build ] && mkdir -p target && {build}
 exit 0
@@ -27,6 +29,8 @@ from pathlib import Path
 with open(os.environ["CALLS"], "a") as calls:
     state = "full" if Path("target").exists() else "empty"
     calls.write(f"sandbox {{sys.argv[1]}} in {{Path.cwd().parent.name}}, {{state}}\\n")
+with open(os.environ["CALLS"] + ".places", "a") as places:
+    places.write(f"sandbox {{','.join(map(str, sorted(os.sched_getaffinity(0))))}}\\n")
 if sys.argv[1] == "build":
     Path("target").mkdir(exist_ok=True)
     from sandbox.judge.model import Completeness, RunResult
@@ -132,6 +136,29 @@ def test_an_engine_can_be_named_and_has_thresholds_of_its_own(stage: Stage) -> N
     assert stage.bench("--engine", "docker") == 0
     assert "CARGO_SANDBOX_ENGINE=docker" in Path(f"{stage.calls}.env").read_text().splitlines()
     assert [entry["limit"] for entry in stage.report["thresholds"]] == [1.05, 600.0, 60.0]
+
+
+def test_side_by_side_each_has_a_processor_of_its_own_and_they_change_places(
+    stage: Stage,
+) -> None:
+    assert stage.bench("--beside", "1") == 0
+    if len(os.sched_getaffinity(0)) < 2:
+        assert any("there is one processor" in note for note in stage.report["notes"])
+        return
+    first, second = sorted(os.sched_getaffinity(0))[:2]
+    alone = [f"cargo {first}", f"cargo {second}", f"sandbox {first}", f"sandbox {second}"]
+    places = Path(f"{stage.calls}.places").read_text().splitlines()
+    assert sorted(line for line in places if line in alone) == alone
+    assert [set(one) for one in stage.report["figures"]["beside"]] == 2 * [{"plain", "sandboxed"}]
+    assert os.sched_getaffinity(0) >= {first, second}
+
+
+def test_side_by_side_is_not_measured_where_a_daemon_chooses_the_processor(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert stage.bench("--beside", "1", "--engine", "docker") == 0
+    assert "side by side was not measured" in capsys.readouterr().out
+    assert "beside" not in stage.report["figures"]
 
 
 def test_too_few_pairs_for_the_thresholds_are_said(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
