@@ -51,8 +51,12 @@ def look(engine: Engine, name: str, binary: Path) -> RuntimeFacts:
         return RuntimeFacts(name, error=getattr(error, "why", "") or str(error))
     shared = False
     if inside.kernel == os.uname().release:
+        before = set(host_interfaces())
         with contextlib.suppress(SetupError, LimitExceeded, ValueError):
-            shared = ask(replace(plan, network=True)).interfaces == host_interfaces()
+            seen = set(ask(replace(plan, network=True)).interfaces)
+            after = set(host_interfaces())
+            # Other containers' interfaces come and go meanwhile.
+            shared = before & after <= seen <= before | after
     return RuntimeFacts(
         name=name,
         filters=inside.filter,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sandbox.cli.options import Settings
-from sandbox.doctor.look import host_interfaces
+from sandbox.doctor import look_runtime
 from sandbox.engine.docker import identity
 from sandbox.engine.fake import FakeEngine
 from sandbox.errors import RecordIncomplete, SetupError
@@ -56,11 +56,22 @@ def test_it_is_tried_as_a_build_would_stand_there_and_then_kept(env: dict[str, s
     assert look_at(second, env) == found and second.plans == []
 
 
-@pytest.mark.parametrize(("interfaces", "shared"), [(host_interfaces(), True), (("csbench0",), False)])
+@pytest.mark.parametrize(
+    ("before", "inside", "after", "shared"),
+    [
+        ("lo eth0", "lo eth0", "lo eth0", True),
+        ("lo eth0", "lo eth0 veth1", "lo eth0 veth1", True),
+        ("lo eth0 veth1", "lo eth0", "lo eth0", True),
+        ("lo eth0", "lo", "lo eth0", False),
+        ("lo eth0", "lo eth0 csbench0", "lo eth0", False),
+    ],
+)
 def test_a_runtime_of_our_own_kernel_is_tried_with_the_hosts_network_too(
-    env: dict[str, str], interfaces: tuple[str, ...], shared: bool
+    env: dict[str, str], monkeypatch: pytest.MonkeyPatch, before: str, inside: str, after: str, shared: bool
 ) -> None:
-    ours = engine(FOUND | {"kernel": os.uname().release, "interfaces": list(interfaces)})
+    looks = iter([before, after])
+    monkeypatch.setattr(look_runtime, "host_interfaces", lambda: tuple(next(looks).split()))
+    ours = engine(FOUND | {"kernel": os.uname().release, "interfaces": inside.split()})
     found = look_at(ours, env)
     assert found is not None and found.network == shared
     assert [plan.network for plan in ours.plans] == [False, True]
