@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from statistics import geometric_mean
 from typing import TYPE_CHECKING
 
 from benchmarks.command import Outcome, say, succeed
-from benchmarks.figures import ratios, swapped
+from benchmarks.figures import ratios
 
 if TYPE_CHECKING:
     from benchmarks.overhead import Side
@@ -30,9 +31,10 @@ def run(rounds: int, engine: str, sides: Mapping[str, Side], env: dict[str, str]
     walls, cpus, details = [], [], []
     for done in range(rounds):
         both = [_together(sides, places, env) for places in (processors, processors[::-1])]
+        # Of the two ratios this mean, in which what a place does to them cancels out.
         ours, theirs = ([one[name] for one in both] for name in ("sandboxed", "plain"))
-        walls.append(swapped(*ratios([one.wall_s for one in ours], [one.wall_s for one in theirs])))
-        cpus.append(swapped(*ratios([one.cpu_s for one in ours], [one.cpu_s for one in theirs])))
+        walls.append(geometric_mean(ratios([one.wall_s for one in ours], [one.wall_s for one in theirs])))
+        cpus.append(geometric_mean(ratios([one.cpu_s for one in ours], [one.cpu_s for one in theirs])))
         details += [{name: outcome.to_json() for name, outcome in one.items()} for one in both]
         say(f"side by side {done + 1}/{rounds}: wall ratio {walls[-1]:.3f}, CPU ratio {cpus[-1]:.3f}")
     report.row("side by side, one job each, wall ratio", walls)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -44,11 +43,6 @@ def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
 def differences(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
     """Pair by pair, ours - theirs. Raises ValueError when the two don't pair up."""
     return [our - their for our, their in zip(ours, theirs, strict=True)]
-
-
-def swapped(one: float, other: float) -> float:
-    """The ratio of two that changed places: what the place does to it cancels out. Raises ValueError below 0."""
-    return math.sqrt(one * other)
 
 
 @dataclass(frozen=True, slots=True)

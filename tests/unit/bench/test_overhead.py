@@ -138,9 +138,7 @@ def test_an_engine_can_be_named_and_has_thresholds_of_its_own(stage: Stage) -> N
     assert [entry["limit"] for entry in stage.report["thresholds"]] == [1.05, 600.0, 60.0]
 
 
-def test_side_by_side_each_has_a_processor_of_its_own_and_they_change_places(
-    stage: Stage,
-) -> None:
+def test_side_by_side_each_has_a_processor_of_its_own_and_they_change_places(stage: Stage) -> None:
     assert stage.bench("--beside", "1") == 0
     if len(os.sched_getaffinity(0)) < 2:
         assert any("there is one processor" in note for note in stage.report["notes"])
