@@ -4,6 +4,7 @@ other, and with garbage where the kernel does not look (the method of Firecracke
 from __future__ import annotations
 
 import errno
+import os
 
 import pytest
 
@@ -16,8 +17,9 @@ from tests.unit.seccomp import simulator as sim
 pytestmark = [pytest.mark.attack, pytest.mark.engine]
 
 REFUSED_WITH = {"socket": errno.EAFNOSUPPORT, "socketpair": errno.EAFNOSUPPORT}
-MODES = ("chmod", "fchmod", "fchmodat", "fchmodat2", "creat", "mknod", "mknodat")
-"""They need a path; what becomes of it is tried in test_kernel_calls.py. `fcntl` needs an owner: test_processes.py."""
+ON_PATHS = ("open", "openat", "chmod", "fchmod", "fchmodat", "fchmodat2", "creat", "mknod", "mknodat")
+"""They need a path; what becomes of it is tried below and in test_kernel_calls.py. `fcntl` needs an owner:
+test_processes.py."""
 
 GARBAGE = (0, 0xDEAD_BEEF << 32)
 CLONE_VM, REPORT = 0x100, 0x4353_4258
@@ -29,7 +31,7 @@ def live_rows() -> list[golden.Row]:
         row
         for row in golden.rows()
         if row.call in numbers()
-        and row.call not in (*MODES, "fcntl")
+        and row.call not in (*ON_PATHS, "fcntl")
         and not (row.call == "clone" and (row.args[0] or 0) & CLONE_VM)
         and row.args[0] != REPORT
     ]
@@ -92,3 +94,26 @@ def test_without_the_refusal_the_same_values_pass(weak: Arena) -> None:
         outcome = found.script[f"{tried.index(row)}-1"]
         assert outcome not in ("ok:exit 1", "ok:exit 97"), (row, outcome)
     assert not found.select(unit=found.script_unit, outcome="denied")
+
+
+@core
+def test_a_mere_place_makes_no_file_and_every_use_of_it_is_seen(arena: Arena) -> None:
+    """O_PATH is the one open that nobody is asked about. The kernel passes over the other flags beside it."""
+    decoy, openat = f"{arena.project.home}/.netrc", str(numbers()["openat"])
+    makes = os.O_PATH | os.O_CREAT | os.O_TRUNC | os.O_WRONLY
+    acts = {
+        "held": ("call", openat, "-100", f"str:{decoy}", str(os.O_PATH)),
+        "made": ("call", openat, "-100", "str:{out}/csbench-made", str(makes), str(0o644)),
+        "temporary": ("call", openat, "-100", "str:{out}", str(os.O_PATH | os.O_TMPFILE | os.O_RDWR), str(0o644)),
+        "emptied": ("call", openat, "-100", f"str:{decoy}", str(makes), str(0o644)),
+    }
+    only = arena.attack(script=acts)
+    assert (only.done.code, only.run.findings()) == (0, []), only.done.shown
+    assert only.script["made"] == "ENOENT" and only.script["held"].startswith("ok:"), only.script
+    assert not list((arena.project.target / ".cargo-sandbox").rglob("csbench-made"))
+    opened = [event.get("path") for event in only.select(unit=only.script_unit, kind="open")]
+    assert decoy not in opened and not [path for path in opened if path and path.endswith("csbench-made")]
+    uses = {"read": ("path-fd", decoy), "below": ("openat-path", f"{arena.project.home}/.aws", "credentials")}
+    used = arena.attack(script=uses)
+    subjects = {entry["subject"] for entry in used.run.findings("CS0101")}
+    assert subjects == {decoy, f"{arena.project.home}/.aws/credentials"}, used.done.shown

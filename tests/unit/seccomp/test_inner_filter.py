@@ -49,7 +49,7 @@ def test_every_argument_rule_holds_at_its_edges_whatever_the_upper_halves(level:
     loaded, table = inner(level, arch), numbers(arch)
     tried = [row for row in golden.rows() if row.call in table]
     assert {row.call for row in tried} >= {
-        name for name, words in golden.calls(level).items() if words == golden.BY_ARGUMENTS
+        name for name, words in golden.calls(level).items() if words == golden.BY_ARGUMENTS and name in table
     }
     for row in tried:
         for args in row.fillings():
