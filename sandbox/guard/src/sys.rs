@@ -156,6 +156,32 @@ pub fn is_alive(pidfd: RawFd) -> bool {
     !sent.is_err_and(|error| error.raw_os_error() == Some(libc::ESRCH))
 }
 
+/// The parent of the process whose descriptor this is, in our own numbers: `PIDFD_GET_INFO` of Linux 6.13
+/// (ioctl_pidfd(2), the structure in its first version). None on an older kernel, or when the process has been reaped.
+pub fn parent_by(pidfd: &OwnedFd) -> Option<u32> {
+    #[repr(C)]
+    #[derive(Default)]
+    struct Info {
+        mask: u64,
+        cgroup: u64,
+        pid: u32,
+        tgid: u32,
+        parent: u32,
+        more: [u32; 9],
+    }
+    const PIDS: u64 = 1;
+    /// `_IOWR(0xFF, 11, 64)`
+    const GET_INFO: u64 = 3 << 30 | 64 << 16 | 0xFF << 8 | 11;
+    const { assert!(size_of::<Info>() == 64) };
+    let mut info = Info {
+        mask: PIDS,
+        ..Info::default()
+    };
+    // SAFETY: the structure is writable, and as long as the number says.
+    let got = unsafe { libc::ioctl(pidfd.as_raw_fd(), GET_INFO as _, &mut info) };
+    (got == 0 && info.mask & PIDS != 0).then_some(info.parent)
+}
+
 /// Whether a task is a thread of this process (tgkill(2)).
 pub fn is_thread_of(tid: u32, pid: u32) -> bool {
     // SAFETY: the call touches no memory.

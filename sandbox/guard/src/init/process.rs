@@ -19,6 +19,10 @@ const CLEAN_AT: usize = 256;
 /// A parent may end while we look; then the task has a new one.
 const TRIES: u32 = 8;
 
+/// A thread that calls for the first time is asked for in so many processes, those that called last. A compiler makes
+/// dozens of threads, and two calls here are far cheaper than what /proc writes about a task.
+const RECENT: usize = 4;
+
 /// Who makes a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caller {
@@ -92,6 +96,8 @@ pub type ById<K, V> = HashMap<K, V, BuildHasherDefault<IdHasher>>;
 pub struct Processes {
     threads: ById<u32, u32>,
     processes: ById<u32, Process>,
+    /// Processes that called last, the very last one first.
+    recent: [u32; RECENT],
     top: u32,
     clean_at: usize,
     /// So many descriptors are kept: the guard needs others.
@@ -108,6 +114,7 @@ impl Processes {
         Self {
             threads: ById::default(),
             processes: ById::default(),
+            recent: [0; RECENT],
             top,
             clean_at: CLEAN_AT,
             most_held: sys::most_files() / 4,
@@ -118,10 +125,11 @@ impl Processes {
 
     /// The process that the thread belongs to. None when it is gone.
     pub fn find(&mut self, tid: u32) -> Option<Caller> {
-        let pid = match self.known(tid) {
+        let pid = match self.known(tid).or_else(|| self.thread_of_recent(tid)) {
             Some(pid) => pid,
             None => self.load(tid)?,
         };
+        self.note_recent(pid);
         let process = self.processes.get(&pid)?;
         Some(Caller {
             tid,
@@ -138,6 +146,29 @@ impl Processes {
         let pid = *self.threads.get(&tid)?;
         let holds = self.processes.get(&pid).is_some_and(|one| one.holds(pid));
         (holds && (tid == pid || sys::is_thread_of(tid, pid))).then_some(pid)
+    }
+
+    /// The process among the last callers that has this new thread.
+    fn thread_of_recent(&mut self, tid: u32) -> Option<u32> {
+        // In this order: if the number still is the process's after the kernel has found the thread in it, it was then.
+        let has = |pid: &u32| {
+            *pid != tid
+                && self
+                    .processes
+                    .get(pid)
+                    .is_some_and(|process| sys::is_thread_of(tid, *pid) && process.holds(*pid))
+        };
+        let pid = *self.recent.iter().find(|pid| has(pid))?;
+        self.threads.insert(tid, pid);
+        Some(pid)
+    }
+
+    fn note_recent(&mut self, pid: u32) {
+        if self.recent[0] != pid {
+            let place = self.recent.iter().position(|one| *one == pid);
+            self.recent[..=place.unwrap_or(RECENT - 1)].rotate_right(1);
+            self.recent[0] = pid;
+        }
     }
 
     /// `find`, with the parent as it is now.
@@ -158,6 +189,10 @@ impl Processes {
     /// Learn about a task from /proc; gives its process.
     fn load(&mut self, tid: u32) -> Option<u32> {
         self.clean();
+        if self.refresh(tid).is_some() {
+            self.threads.insert(tid, tid);
+            return Some(tid);
+        }
         // Only a process's first thread has a descriptor of this kind; it holds the number while we read.
         let (pid, alive) = match sys::pidfd_open(tid) {
             Ok(alive) => (tid, Some(alive)),
@@ -179,7 +214,11 @@ impl Processes {
         match self.processes.get_mut(&pid) {
             Some(known) if known.start == stat.start && known.holds(pid) => known.parent = parent,
             _ => {
-                let (parent, unit) = self.descent(tid, pid, parent);
+                let now = || match &alive {
+                    Some(first) if tid == pid => parent_by(first, pid),
+                    _ => parent_of(tid),
+                };
+                let (parent, unit) = self.descent(pid, parent, now);
                 let process = Process {
                     alive: alive.filter(|_| self.processes.len() < self.most_held),
                     start: stat.start,
@@ -199,6 +238,13 @@ impl Processes {
         Some(pid)
     }
 
+    /// Learn the parent of a known process anew, if its descriptor tells that it still is there.
+    fn refresh(&mut self, pid: u32) -> Option<()> {
+        let process = self.processes.get_mut(&pid)?;
+        process.parent = sys::parent_by(process.alive.as_ref()?)?;
+        Some(())
+    }
+
     /// Forget those that have ended, once there may be many of them.
     fn clean(&mut self) {
         if self.threads.len().max(self.processes.len()) >= self.clean_at {
@@ -212,9 +258,14 @@ impl Processes {
         }
     }
 
-    /// The parent of a process as it is now, and the unit that comes from it: that of the nearest ancestor that we
-    /// know. A fork asks nobody, so there may be any number between the two.
-    fn descent(&mut self, tid: u32, pid: u32, mut parent: u32) -> (u32, UnitIndex) {
+    /// The parent of a process as it is now (`now` looks again), and the unit that comes from it: that of the nearest
+    /// ancestor that we know. A fork asks nobody, so there may be any number between the two.
+    fn descent(
+        &self,
+        pid: u32,
+        mut parent: u32,
+        now: impl Fn() -> Option<u32>,
+    ) -> (u32, UnitIndex) {
         if pid == self.top {
             return (parent, CARGO);
         }
@@ -225,12 +276,10 @@ impl Processes {
         for _ in 0..TRIES {
             // A number read from /proc is held by nobody: it was the parent's all the while only if it still is.
             let unit = self.unit_above(parent);
-            if let (Some(unit), true) = (unit, is_child_of(tid, parent)) {
-                return (parent, unit);
-            }
-            match task(tid) {
-                Some((_, now)) => parent = now,
-                None => break,
+            match (now(), unit) {
+                (Some(again), Some(unit)) if again == parent => return (parent, unit),
+                (Some(again), _) => parent = again,
+                (None, _) => break,
             }
         }
         (parent, UNKNOWN)
@@ -264,7 +313,16 @@ impl Processes {
 }
 
 fn is_child_of(tid: u32, parent: u32) -> bool {
-    task(tid).is_some_and(|(_, now)| now == parent)
+    parent_of(tid) == Some(parent)
+}
+
+fn parent_of(tid: u32) -> Option<u32> {
+    task(tid).map(|(_, parent)| parent)
+}
+
+/// The parent of the process that a descriptor stands for.
+fn parent_by(process: &OwnedFd, pid: u32) -> Option<u32> {
+    sys::parent_by(process).or_else(|| parent_of(pid))
 }
 
 /// Thread group and parent of a task (proc_pid_status(5)).
@@ -400,5 +458,75 @@ mod tests {
         // The thread may be gone already; the main one is always there.
         assert!(table.find(here).is_none_or(|caller| caller.pid == own));
         assert_eq!(table.find(own).unwrap().tid, own);
+    }
+
+    #[test]
+    fn a_new_thread_is_looked_for_in_the_processes_that_called_last_and_in_no_other() {
+        let own = std::process::id();
+        let mut table = Processes::new(1);
+        table.find(own).unwrap();
+        table.assign(own, 7, false);
+        let mut others: Vec<_> = (0..RECENT)
+            .map(|_| Command::new("sleep").arg("5").spawn().unwrap())
+            .collect();
+        let (ask, answer) = std::sync::mpsc::channel();
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            // SAFETY: gettid touches no memory.
+            ask.send(unsafe { libc::gettid() }).unwrap();
+            let _ = stopped.recv();
+        });
+        let tid = u32::try_from(answer.recv().unwrap()).unwrap();
+        for other in &others[1..] {
+            table.find(other.id()).unwrap();
+            assert_eq!(table.thread_of_recent(other.id()), None);
+        }
+        assert_eq!(table.recent[RECENT - 1], own);
+        assert_eq!(table.thread_of_recent(tid), Some(own));
+        // Once it is not among the last, /proc tells.
+        table.threads.remove(&tid);
+        table.find(others[0].id()).unwrap();
+        assert_eq!(table.thread_of_recent(tid), None);
+        let found = table.find(tid).unwrap();
+        assert_eq!((found.pid, found.unit, table.recent[0]), (own, 7, own));
+        // A number that has passed on: the process is known, but it is another one now.
+        table.processes.get_mut(&own).unwrap().alive = None;
+        table.processes.get_mut(&own).unwrap().start += 1;
+        table.threads.remove(&tid);
+        assert_eq!(table.thread_of_recent(tid), None);
+        drop(stop);
+        thread.join().unwrap();
+        for child in &mut others {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    #[test]
+    fn whose_parent_has_ended_has_its_new_parent_at_the_next_exec() {
+        sys::become_subreaper().unwrap();
+        let own = std::process::id();
+        let mut table = Processes::new(own);
+        let mut shell = Command::new("sh")
+            .args(["-c", "sleep 5 & echo $!; read _"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut text = [0u8; 16];
+        let count = std::io::Read::read(shell.stdout.as_mut().unwrap(), &mut text).unwrap();
+        let pid = u32::try_from(sys::number(text[..count].trim_ascii()).unwrap()).unwrap();
+        table.find(shell.id()).unwrap();
+        assert_eq!(table.find_checked(pid).unwrap().parent, shell.id());
+        let first = table.processes[&pid].alive.as_ref().unwrap();
+        // An older kernel has no answer.
+        assert!(sys::parent_by(first).is_none_or(|parent| parent == shell.id()));
+        shell.kill().unwrap();
+        shell.wait().unwrap();
+        assert_eq!(table.find_checked(pid).unwrap().parent, own);
+        assert_eq!(sys::stat(pid).unwrap().parent, own);
+        sys::kill(i32::try_from(pid).unwrap(), libc::SIGKILL);
+        sys::reap(i32::try_from(pid).unwrap(), true);
+        assert!(table.find_checked(pid).is_none());
     }
 }
