@@ -116,31 +116,49 @@ pub fn strings(tid: u32, array: u64, limit: usize) -> io::Result<Strings> {
     Ok(strings)
 }
 
-/// Keeps the last page, because arguments lie close together.
+/// Pages that are kept: arguments lie close together, but a program that has put them together itself has them strewn
+/// over the pages of its heap, one after the other in no order.
+const KEPT: usize = 16;
+
+/// Reads little pieces, a page at a time.
 struct Reader {
     tid: u32,
-    page: Box<[u8; PAGE as usize]>,
-    at: Option<u64>,
+    pages: Vec<(u64, Box<[u8; PAGE as usize]>)>,
+    /// The place that is given up next.
+    oldest: usize,
 }
 
 impl Reader {
     fn new(tid: u32) -> Self {
         Self {
             tid,
-            page: Box::new([0; PAGE as usize]),
-            at: None,
+            pages: Vec::new(),
+            oldest: 0,
         }
     }
 
     /// The bytes from `address` to the end of its page.
     fn rest(&mut self, address: u64) -> io::Result<&[u8]> {
         let page = address - address % PAGE;
-        if self.at != Some(page) {
-            self.at = None;
-            read(self.tid, page, &mut self.page[..])?;
-            self.at = Some(page);
+        let known = self.pages.iter().position(|(at, _)| *at == page);
+        let index = match known {
+            Some(index) => index,
+            None => self.load(page)?,
+        };
+        Ok(&self.pages[index].1[usize::try_from(address - page).unwrap_or(0)..])
+    }
+
+    fn load(&mut self, page: u64) -> io::Result<usize> {
+        let mut bytes = Box::new([0; PAGE as usize]);
+        read(self.tid, page, &mut bytes[..])?;
+        if self.pages.len() < KEPT {
+            self.pages.push((page, bytes));
+            return Ok(self.pages.len() - 1);
         }
-        Ok(&self.page[usize::try_from(address - page).unwrap_or(0)..])
+        let index = self.oldest;
+        self.pages[index] = (page, bytes);
+        self.oldest = (index + 1) % KEPT;
+        Ok(index)
     }
 
     fn exact(&mut self, mut address: u64, out: &mut [u8]) -> io::Result<()> {
@@ -219,6 +237,25 @@ mod tests {
         out.clear();
         path(own(), top + PAGE - 6, &mut out).unwrap();
         assert_eq!(out, b"/etc/");
+    }
+
+    #[test]
+    fn strings_that_are_strewn_over_more_pages_than_are_kept_are_read_in_their_order() {
+        let pages = 3 * KEPT;
+        let mut heap = vec![0u8; pages * PAGE as usize];
+        let (top, mut array) = (heap.as_ptr() as u64, Vec::new());
+        let mut wanted = Vec::new();
+        for index in 0..400 {
+            // 7 and the number of pages have no common divisor: each string is on another page than the last one.
+            let at = index * 7 % pages * PAGE as usize + index * 10;
+            let text = format!("a{index}").into_bytes();
+            heap[at..at + text.len()].copy_from_slice(&text);
+            array.push(top + at as u64);
+            wanted.push(text);
+        }
+        array.push(0);
+        let found = strings(own(), array.as_ptr() as u64, 1 << 20).unwrap();
+        assert_eq!(found.all, wanted);
     }
 
     #[test]
