@@ -159,6 +159,7 @@ impl Processes {
                     .is_some_and(|process| sys::is_thread_of(tid, *pid) && process.holds(*pid))
         };
         let pid = *self.recent.iter().find(|pid| has(pid))?;
+        self.clean();
         self.threads.insert(tid, pid);
         Some(pid)
     }
@@ -444,6 +445,28 @@ mod tests {
             child.wait().unwrap();
         }
         assert!(table.processes.len() < 16 && table.threads.len() < 16);
+    }
+
+    #[test]
+    fn threads_that_have_ended_are_forgotten_too_where_no_new_process_comes() {
+        let own = std::process::id();
+        let mut table = Processes::new(1);
+        table.find(own).unwrap();
+        for _ in 0..CLEAN_AT + 8 {
+            std::thread::scope(|scope| {
+                let (ask, answer) = std::sync::mpsc::channel();
+                let (stop, stopped) = std::sync::mpsc::channel::<()>();
+                scope.spawn(move || {
+                    // SAFETY: gettid touches no memory.
+                    ask.send(unsafe { libc::gettid() }).unwrap();
+                    let _ = stopped.recv();
+                });
+                let tid = u32::try_from(answer.recv().unwrap()).unwrap();
+                assert_eq!(table.find(tid).unwrap().pid, own);
+                drop(stop);
+            });
+        }
+        assert!(table.threads.len() < 32, "{}", table.threads.len());
     }
 
     #[test]
