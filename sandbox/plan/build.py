@@ -20,14 +20,11 @@ _QUIET_ETC = (
     "/etc/nsswitch.conf", "/etc/passwd", "/etc/group", "/etc/alternatives",
 )  # fmt: skip
 
-# Cargo gives every program of a build three folders of libraries to look into, and glibc looks for each program's first
-# library in up to 20 sub-folders of each, which nobody fills there: a third of all recorded calls. Before glibc 2.37
-# an empty mask leaves out most of them (tls/haswell/avx512_1/x86_64 ...; later versions pass over it). glibc-hwcaps/
-# x86-64-v4, -v3 and -v2 are looked into where the processor has all that the level asks for; without POPCNT none does,
-# and no function of glibc's is chosen by that bit. What a library demands of the processor is checked before the
-# tunable is heard. Elsewhere the name is unknown or an error (GNU C Library manual, "Hardware Capability Tunables";
-# glibc, sysdeps/x86/cpu-features.c, sysdeps/x86_64/dl-hwcaps-subdirs.c).
-_FEWER_LOOKS = {"x86_64": "glibc.cpu.hwcap_mask=0:glibc.cpu.hwcaps=-POPCNT"}
+# Cargo gives every program of a build three folders of libraries to look into, and glibc before 2.37 looks for each
+# program's first library in 16 sub-folders of each that nobody fills any more (tls/haswell/avx512_1/x86_64 ...): a
+# quarter of all recorded calls. An empty mask leaves these out; later versions pass over it (GNU C Library manual,
+# "Hardware Capability Tunables").
+_FEWER_LOOKS = "glibc.cpu.hwcap_mask=0"
 
 _WHOLE = Fit()
 
@@ -87,8 +84,7 @@ def build_environment(
         "RUSTDOC": RUSTDOC,
         "TMPDIR": "/tmp",
     }
-    if fewer := _FEWER_LOOKS.get(host.machine):
-        env.setdefault("GLIBC_TUNABLES", fewer)
+    env.setdefault("GLIBC_TUNABLES", _FEWER_LOOKS)
     if build.workspace_wrapper:
         env["RUSTC_WORKSPACE_WRAPPER"] = build.workspace_wrapper
     set_here = ("HOME", "USER", "LOGNAME", "PATH", "TMPDIR", "PWD", "OLDPWD", "SHLVL", "_", "CARGO_HOME")

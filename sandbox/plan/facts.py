@@ -51,7 +51,7 @@ class HostFacts:
     `user`, `uid` and `gid` are whose the build is: the caller's, unless the engine gives it to somebody with less
     rights; then `caller` has the caller's own two ids. With an `image` (see `Plan`) `system` is what that has, and
     `authorities` the file with the certificate authorities that this machine trusts, if there is one. `runtime` is the
-    OCI runtime that was named, if one was. `machine` is the architecture as uname(2) has it, empty if unknown.
+    OCI runtime that was named, if one was.
     """
 
     home: str
@@ -65,7 +65,6 @@ class HostFacts:
     guard_digest: str
     memory_bytes: int
     state_dir: str
-    machine: str = ""
     caller: tuple[int, int] | None = None
     image: str = ""
     authorities: str = ""

@@ -76,7 +76,6 @@ def host_facts(env: dict[str, str], guard: str, guard_digest: str, state_dir: st
         guard_digest=guard_digest,
         memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         state_dir=state_dir,
-        machine=os.uname().machine,
     )
 
 
