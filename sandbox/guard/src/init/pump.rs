@@ -288,7 +288,7 @@ impl<'a> Pump<'a> {
         let Some(fd) = self.streams.output[index].as_ref().map(AsRawFd::as_raw_fd) else {
             return;
         };
-        if !self.copy_output(fd, [b'O', b'E'][index]) {
+        if !self.copy_output(fd, b"OE"[index]) {
             // Closing takes it out of the watch.
             self.streams.output[index] = None;
         }
