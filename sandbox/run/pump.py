@@ -211,9 +211,14 @@ class Pump:
         if broken and not self._ending.limit and self._ending.exit is None:
             self._ending.limit = broken
             self._quit()
-        unheard = self._unheard is not None and time.monotonic() - self._unheard[1] > _UNHEARD_S
-        if unheard or (self._kill_at is not None and self._kill_at.tick()):
+        if self._is_unheard():
+            # It may have been us who stood still, on a slow disk for instance, and then it was never offered.
+            self._send(0)
+        if self._is_unheard() or (self._kill_at is not None and self._kill_at.tick()):
             self._session.kill()
+
+    def _is_unheard(self) -> bool:
+        return self._unheard is not None and time.monotonic() - self._unheard[1] > _UNHEARD_S
 
     def _watch_input(self) -> None:
         """Look at the user's input only while there is room for it."""

@@ -9,6 +9,7 @@ import signal
 import struct
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,8 +17,10 @@ import pytest
 from sandbox.engine.fake import FakeEngine
 from sandbox.errors import SetupError
 from sandbox.plan.model import Limits, Plan
+from sandbox.run import pump as run_pump
 from sandbox.run.pump import Ending, Pump, Sinks
 from sandbox.run.watchdog import Watchdog
+from sandbox.trace.frames import encode_signal
 
 PLAN = Plan(command=("/c",), cwd="/", mounts=(), env=(), limits=Limits(), recorded=True)
 
@@ -138,10 +141,16 @@ class Deaf:
         self.stderr_fd, self._stderr = os.pipe()
         os.write(self._stdout, said)
         self.killed = False
+        self.told = b""
 
     def end_when_told(self) -> None:
         """As a guard that listens after all."""
-        threading.Thread(target=lambda: (os.read(self._stdin, 16), self.kill())).start()
+
+        def listen() -> None:
+            self.told = os.read(self._stdin, 16)
+            self.kill()
+
+        threading.Thread(target=listen).start()
 
     def poll(self) -> int | None:
         return -9 if self.killed else None
@@ -218,6 +227,22 @@ def test_an_interrupt_ends_a_run_whose_program_reads_none_of_an_endless_input() 
         os.close(endless)
     assert (ending.interrupted, ending.limit, session.killed) == (signal.SIGINT, "", True)
     assert time.process_time() - before < 0.5 * (time.monotonic() - began), "it waits, it does not spin"
+
+
+def test_an_interrupt_reaches_the_guard_although_we_stood_still_when_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it was offered to the guard, the disk made us wait for longer than the guard is given."""
+    monkeypatch.setattr(run_pump, "_UNHEARD_S", 0.1)
+    session = Deaf()
+    session.end_when_told()
+    sinks = replace(Heard().sinks(), tick=lambda: time.sleep(0.3))
+    pump = Pump(session, sinks, Watchdog(Limits(wall_s=30), 0, "/"), filter_stdout=False, filter_stderr=False)
+    timer = _interrupted_after(0.1)
+    try:
+        ending = pump.run()
+    finally:
+        timer.join()
+        session.close()
+    assert ending.interrupted == signal.SIGINT and session.told == encode_signal(signal.SIGINT)
 
 
 def test_an_interrupt_ends_a_run_whose_output_nobody_takes() -> None:
