@@ -138,11 +138,13 @@ def test_a_fork_bomb_is_bounded_and_ended(lab: Lab, engine: str) -> None:
         [made] = project.target.rglob("made")
         return int(made.read_text())
 
+    most = Limits(processes=300).most_processes()
     # Of root's the guard counts every few milliseconds; twice the limit is where it does not wait for the host.
-    assert bomb() <= 2 * Limits(processes=300).most_processes() + 1000
+    walled = 2 * most + 1000 if project.user.is_root else most
+    assert bomb() <= walled
     unlimited = bomb(removed="limits")
-    # The container's control group is a wall of its own.
-    assert unlimited <= Limits(processes=300).most_processes() if engine == "docker" else unlimited == 4000
+    # The container's control group is a wall of its own; else the watchdog is left, which comes too late.
+    assert unlimited <= most if engine == "docker" else unlimited > walled
     project.write({"build.rs": "fn main() {}"})
     again = sandboxed(project, "build", options=["--process-limit", "300"])
     assert again.code == 0 and again.run.result["verdict"] == "clean", again.shown
