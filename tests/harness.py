@@ -32,7 +32,7 @@ from sandbox.plan.facts import BUILDER
 from sandbox.trace.reader import RunReader
 from sandbox.trace.store import RunStore
 from tests.engines import remove_images
-from tests.screen import Terminal
+from tests.screen import PATIENCE, Terminal
 from tests.users import User, daemons_group, me, ordinary
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -327,9 +327,9 @@ class Running:
         """Wait for the end; everything is killed when it takes longer than `timeout` seconds."""
         try:
             if self._input is not None:
-                self.process.communicate(self._input, timeout=timeout)
+                self.process.communicate(self._input, timeout=timeout * PATIENCE)
             else:
-                self.process.wait(timeout)
+                self.process.wait(timeout * PATIENCE)
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"still running after {timeout} s; stderr: {self.so_far()[-3000:]!r}") from None
@@ -499,7 +499,7 @@ def processes(marker: str) -> list[int]:
 
 def wait_for(condition: Any, timeout: float = 30.0, what: str = "the condition") -> Any:
     """Ask `condition()` until it gives something true, and give that; AssertionError after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * PATIENCE
     while time.monotonic() < deadline:
         if value := condition():
             return value

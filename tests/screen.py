@@ -14,6 +14,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+PATIENCE = max(1.0, float(os.environ.get("CARGO_SANDBOX_TEST_PATIENCE", "1")))
+"""How many times as long a test waits as it says. For machines that are emulated, where all takes 20 times as long."""
+
 _KEEP = 16 << 20
 
 
@@ -67,7 +70,7 @@ class Terminal:
 
     def expect(self, text: bytes, timeout: float = 60.0) -> None:
         """Read until `text` has been shown. AssertionError when it does not come."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         while text not in self.seen:
             left = deadline - time.monotonic()
             if left <= 0 or not self._read(left):
@@ -75,7 +78,7 @@ class Terminal:
 
     def wait(self, timeout: float = 240.0) -> int:
         """Read to the end and give the exit code, negative for a signal. AssertionError after `timeout` seconds."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         while self._read(max(0.0, deadline - time.monotonic())):
             if time.monotonic() >= deadline:
                 break
