@@ -176,6 +176,23 @@ def _machine_settings_read_only(proc: str) -> Iterator[str]:
     itself writable, which /proc/sys never is."""
     for name in _MACHINE_SETTINGS:
         yield from ("--ro-bind-try", f"/proc/{name}", f"{proc}/{name}")
+    with open("/proc/self/mountinfo", "rb") as table:
+        for name in mounted_on_settings(table.read()):
+            yield from ("--tmpfs", f"{proc}/{name}", "--remount-ro", f"{proc}/{name}")
+
+
+def mounted_on_settings(mountinfo: bytes) -> list[str]:
+    """Folders below /proc, named from there, on which this machine has mounted something of its own (systemd: the
+    programs that run foreign executables, on sys/fs/binfmt_misc; an NFS server: its controls, on fs/nfsd). A bind takes
+    them along, and a container's own /proc has none. `mountinfo` is as proc_pid_mountinfo(5) says.
+    """
+    tops = tuple(f"/proc/{name}/" for name in _MACHINE_SETTINGS)
+    places = (os.fsdecode(line.split(b" ")[4]) for line in mountinfo.splitlines())
+    found: list[str] = []
+    for place in sorted({place.removeprefix("/proc/") for place in places if place.startswith(tops)}):
+        if not any(place.startswith(f"{outer}/") for outer in found):
+            found.append(place)
+    return found
 
 
 def _machine_covered(proc: str) -> Iterator[str]:

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.engine.bubblewrap import _MACHINE_SETTINGS, _MASKED
+from sandbox.engine.bubblewrap import _MACHINE_SETTINGS, _MASKED, mounted_on_settings
 
 _FLAGS = ("ro", "rw", "nosuid", "nodev", "noexec")
 _NAMED = ("tmpfs", "proc", "devpts", "mqueue", "sysfs", "cgroup2")
 # Which of these a kernel has differs.
 _SETTINGS = {f"/proc/{name}" for name in _MACHINE_SETTINGS}
 _COVERED = {f"/proc/{name}" for name in _MASKED}
+# What this machine has mounted there; a container has it covered or not at all.
+_MOUNTED = {f"/proc/{name}" for name in mounted_on_settings(Path("/proc/self/mountinfo").read_bytes())}
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,17 @@ def mounts(pid: int, plan: Mapping[str, Any], by_docker: bool) -> dict[str, list
         mount = planned.get(line.place)
         name = f"{mount['kind']} {mount['why'] or line.place}" if mount else _named(line, home)
         is_hosts = by_docker and mount is not None and mount["kind"] in ("ro", "rw")
-        found.setdefault(name, set()).add(line.flags[0] if is_hosts else _flags(line))
+        flags = line.flags[0] if is_hosts else _flags(line)
+        if line.place in _SETTINGS and not by_docker:
+            flags = flags.replace(" noexec", "")  # a bind has it where the machine's own /proc has it
+        found.setdefault(name, set()).add(flags)
     return {name: sorted(found[name]) for name in sorted(found)}
 
 
 def _named(line: _Line, home: str) -> str:
     if line.place in _SETTINGS:
         return "settings of the machine below /proc"
-    if line.place in _COVERED:
+    if line.place in _COVERED | _MOUNTED:
         return "facts of the machine below /proc"
     is_between = line.place.startswith(f"{home}/") and line.kind == "tmpfs"
     return "folders of the fresh home" if is_between else line.place
@@ -58,7 +63,7 @@ def _named(line: _Line, home: str) -> str:
 
 def _flags(line: _Line) -> str:
     is_empty = line.kind == "tmpfs" and "ro" in line.flags
-    if line.place in _COVERED and (is_empty or line.root == "/null"):
+    if line.place in _COVERED | _MOUNTED and (is_empty or line.root == "/null"):
         return "covered"
     shown = [flag for flag in _FLAGS if flag in line.flags]
     shown += [line.kind] if line.kind in _NAMED else []

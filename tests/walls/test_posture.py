@@ -79,7 +79,9 @@ def _live(project: Project, engine: str, removed: str = "", guard: Path | None =
     try:
 
         def with_all(*names: str) -> Family | None:
-            now = family(running.pid, project.run().plan, engine) if project.store.ids() else None
+            # Looking at a container may take longer than it needs to get to work; the plan is read before.
+            plan = project.run().plan if project.store.ids() else None
+            now = family(running.pid, plan, engine) if plan else None
             return now if now is not None and set(names) <= set(now.found) else None
 
         names = ("guard", "cargo", "rustc role", "script role", "rustc", "script")

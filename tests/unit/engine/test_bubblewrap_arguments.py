@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.engine.bubblewrap import Bubblewrap, _arguments, _search_path
+from sandbox.engine.bubblewrap import Bubblewrap, _arguments, _search_path, mounted_on_settings
 from sandbox.engine.fake import FakeEngine
 from sandbox.errors import EngineUnavailable, SetupError
 from sandbox.plan.model import Limits, Mount, Plan
@@ -68,6 +68,15 @@ def test_what_proc_tells_of_the_machine_is_covered_where_this_kernel_tells_it() 
     assert "/proc/interrupts" in over
     assert all(os.path.isfile(path) for path in over) and all(os.path.isdir(path) for path in empty)
     assert {"/proc/keys", "/proc/acpi"} & {*map(str, Path("/proc").iterdir())} <= {*over, *empty}
+
+
+def test_what_the_machine_has_mounted_on_its_settings_is_found_once_and_nothing_else() -> None:
+    places = (
+        "/", "/proc", "/proc/sys/fs/binfmt_misc", "/proc/sys/fs/binfmt_misc", "/proc/fs/nfsd", "/proc/fs/nfsd/deeper",
+        "/proc/fs/nfsd-other", "/proc/system", "/srv/proc/sys/fs", "/proc/1/root",
+    )  # fmt: skip
+    lines = (f"{at} 1 0:{at} / {place} rw,relatime shared:7 - tmpfs none rw" for at, place in enumerate(places))
+    assert mounted_on_settings("\n".join(lines).encode()) == ["fs/nfsd", "fs/nfsd-other", "sys/fs/binfmt_misc"]
 
 
 def test_only_a_plan_that_says_so_has_network() -> None:
