@@ -6,7 +6,7 @@ import pytest
 
 from tests.engine.compare import same
 from tests.engine.crates import PAIR, binary, library, manifest, scripted
-from tests.harness import Lab, host_triple, sandboxed, sysroot
+from tests.harness import Lab, has_rustup, host_triple, sandboxed, sysroot
 
 pytestmark = pytest.mark.engine
 
@@ -60,6 +60,8 @@ def test_a_cargo_home_elsewhere_is_used_and_its_configuration_too(lab: Lab) -> N
 
 @pytest.mark.parametrize("file", ["rust-toolchain.toml", "rust-toolchain"])
 def test_a_toolchain_file_chooses_the_channel(lab: Lab, file: str) -> None:
+    if not has_rustup():
+        pytest.skip("nobody but rustup heeds such a file")
     names = sorted(path.name for path in sysroot().parent.iterdir() if path.name.endswith(host_triple()))[::-1]
     channel = next((name for name in names if name != sysroot().name), names[0]).removesuffix("-" + host_triple())
     script = (

@@ -30,9 +30,9 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest, lab: Lab) -> Iterator[str]:
     """Of all containers that this test's lab makes."""
-    before, lab.engine = lab.engine, str(request.param)
-    if lab.engine == "docker" and not daemon_answers():
+    if request.param == "docker" and not daemon_answers():
         pytest.skip("no Docker daemon answers")
+    before, lab.engine = lab.engine, str(request.param)
     yield lab.engine
     lab.engine = before
 

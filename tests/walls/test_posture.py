@@ -117,7 +117,16 @@ def test_the_live_container_is_as_planned_also_after_threads_and_children(lab: L
         # His build has a limit of processes beside that of the control group; root's share one user (design.md).
         for facts in expected.values():
             facts["guard"]["limits"] = facts["cargo"]["limits"] | {"Max processes": "inherited"}
+    for moment, facts in expected.items():
+        _without_a_toolchain_of_its_own(facts, found[moment])
     assert not list(differences(expected, found))
+
+
+def _without_a_toolchain_of_its_own(expected: Facts, found: Facts) -> None:
+    """A distribution's cargo lies with the system's other programs, and holds less open than the one of rustup."""
+    if "ro toolchain" not in found["mounts"]:
+        del expected["mounts"]["ro toolchain"]
+        expected["cargo"]["descriptors"] = [one for one in expected["cargo"]["descriptors"] if one != "socket"]
 
 
 _EVERYWHERE = {
@@ -126,7 +135,7 @@ _EVERYWHERE = {
     "uts": "namespaces / uts",
     "cgroup": "namespaces / cgroup",
     "network": "namespaces / net",
-    "proc": "mounts / settings of the machine below /proc",
+    "proc": "'/proc/sys'",
     "masked": "the machine below /proc / not covered",
     "root": "mounts / /:",
     "readonly": "mounts / ro sources",
@@ -142,11 +151,14 @@ _UNDER_DOCKER = {
 
 def test_each_wall_that_is_away_shows_in_the_posture(lab: Lab, engine: str, breakable_guard: Path) -> None:
     walls = _EVERYWHERE | (_UNDER_DOCKER if engine == "docker" else {})
-    # The guard of users runs nothing where there is a network.
-    with _live(lab.project(_workspace()), engine, removed=",".join(walls), guard=breakable_guard) as (before, _):
-        seen = list(differences(json.loads(_golden(engine).read_text())["before"], before))
-    for wall, words in walls.items():
-        assert any(words in line for line in seen), (wall, seen)
+    expected = json.loads(_golden(engine).read_text())["before"]
+    # With capabilities bwrap finds these settings writable and covers them itself.
+    for away in (walls.keys() - {"proc"}, {"proc"}):
+        # The guard of users runs nothing where there is a network.
+        with _live(lab.project(_workspace()), engine, removed=",".join(away), guard=breakable_guard) as (before, _):
+            seen = list(differences(expected, before))
+        for wall in away:
+            assert any(walls[wall] in line for line in seen), (wall, seen)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's builds are given to somebody else")
