@@ -333,7 +333,7 @@ fn quiet_prefixes(settings: &Settings, role: Role, identity: &Identity) -> Arc<[
         .quiet
         .iter()
         .filter(|(wanted, _)| wanted == b"*" || wanted == role.name().as_bytes());
-    let fixed: [&[u8]; 9] = [
+    let fixed: [&[u8]; 10] = [
         b"/dev/null",
         b"/dev/zero",
         b"/dev/urandom",
@@ -344,6 +344,8 @@ fn quiet_prefixes(settings: &Settings, role: Role, identity: &Identity) -> Arc<[
         // Read by the allocator of every rustc.
         b"/sys/kernel/mm/transparent_hugepage",
         b"/proc/sys/vm/overcommit_memory",
+        // The C library's allocator counts processors with it where threads happen to meet: a distribution's rustc does.
+        b"/proc/stat",
     ];
     let own = [
         &identity.manifest_dir,
