@@ -184,7 +184,8 @@ def _machine_settings_read_only(proc: str) -> Iterator[str]:
 def mounted_on_settings(mountinfo: bytes) -> list[str]:
     """Folders below /proc, named from there, on which this machine has mounted something of its own (systemd: the
     programs that run foreign executables, on sys/fs/binfmt_misc; an NFS server: its controls, on fs/nfsd). A bind takes
-    them along, and a container's own /proc has none. `mountinfo` is as proc_pid_mountinfo(5) says.
+    them along, and a container's own /proc has none. `mountinfo` is as proc_pid_mountinfo(5) says. These places are
+    empty folders by themselves: where something lies over anything else, the kernel gives a user namespace no /proc.
     """
     tops = tuple(f"/proc/{name}/" for name in _MACHINE_SETTINGS)
     places = (os.fsdecode(line.split(b" ")[4]) for line in mountinfo.splitlines())
