@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from sandbox.cargo import lockfile
 from sandbox.errors import SandboxError
 from sandbox.judge.model import Completeness, Finding
 from sandbox.judge.rules.judge import judge as judge_by_rules
+from sandbox.judge.rules.judge import shipped_rules
 from sandbox.judge.rules.load import RuleError
+from sandbox.record import replace
 from sandbox.report.render import render_untrusted
 from sandbox.run.finish import Fresh, Late, may_be_settled
 from sandbox.run.host import directories
@@ -35,6 +38,12 @@ from sandbox.run.recorder import Recorder
 from sandbox.trace.ledger import Ledger
 
 _MOST_TOLD = 20
+
+
+def prepare() -> None:
+    """Read the rules now, for at the run's end the user waits for it. Rules that can't be read are told of there."""
+    with contextlib.suppress(RuleError):
+        shipped_rules()
 
 
 @dataclass

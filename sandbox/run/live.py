@@ -149,11 +149,12 @@ class LiveRun:
 
     def _profiler(self) -> Profiler:
         """Called when the first unit starts: from here on there is something to be judged."""
-        # The last of them is needed at the end, where the user would wait for it.
+        # What is needed at the end, where the user would wait for it, is made ready now.
         from sandbox.behaviour.profile import Profiler
-        from sandbox.run import judgement  # noqa: F401
+        from sandbox.run.judgement import prepare
         from sandbox.trace.unjudged import Mark
 
+        prepare()
         try:
             self._unjudged = Mark(self._ledger.ledger.folder, self._writer.id)
         except OSError as error:
