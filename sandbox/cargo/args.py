@@ -7,9 +7,9 @@ for clippy cargo-clippy's own loop. What cargo itself will refuse is not judged 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from sandbox.errors import UsageError
+from sandbox.record import record
 
 VERBS = ("build", "check", "test", "run", "clippy", "doc", "bench")
 """The verbs that run in the sandbox."""
@@ -32,7 +32,8 @@ _EARLY_VALUES = frozenset({"color", "config", "explain"})
 _EARLY_SHORT = "vqhVZC"
 
 
-class CargoArgs(NamedTuple):
+@record
+class CargoArgs:
     """One cargo command line, split. `before` and `rest` are verbatim; all else is read out of them.
 
     toolchain      the name of a leading `+name`, without the plus

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, TypeGuard
 
 from sandbox.cargo.files import Unreadable, load_toml, parse_toml, stays_below
 from sandbox.cargo.subset import SafeSubset, safe_subset, to_toml
 from sandbox.cargo.values import Node, Origin, Value, merge, wrap
 from sandbox.errors import UsageError, WorkspaceError
+from sandbox.record import record
 
 _CREDENTIALS = ("credentials", "credentials.toml")
 _MAX_INCLUDES = 100
 
 
-class CargoConfig(NamedTuple):
+@record
+class CargoConfig:
     """The merged configuration.
 
     layers   (kind, table) for each file or argument with its includes: nearest file first, then home, then command line

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from sandbox.cargo.files import Unreadable, parse_toml, read_text
 from sandbox.errors import WorkspaceError
+from sandbox.record import record
 
 MAX_MANIFESTS = 10_000
 """Most manifests that one discovery reads."""
@@ -19,7 +20,8 @@ MAX_TOTAL_BYTES = 64 << 20
 _SECTIONS = ("dependencies", "build-dependencies", "build_dependencies", "dev-dependencies", "dev_dependencies")
 
 
-class PathDependency(NamedTuple):
+@record
+class PathDependency:
     """A dependency on a directory. `inherits` names an entry of `[workspace.dependencies]` instead of a path.
 
     `base` names a `[path-bases]` entry that the path starts from.
@@ -31,7 +33,8 @@ class PathDependency(NamedTuple):
     dev: bool = False
 
 
-class WorkspaceTable(NamedTuple):
+@record
+class WorkspaceTable:
     """The `[workspace]` table. `members` is None when the key is missing, which differs from an empty list."""
 
     members: tuple[str, ...] | None
@@ -40,7 +43,8 @@ class WorkspaceTable(NamedTuple):
     dependencies: dict[str, PathDependency]
 
 
-class Manifest(NamedTuple):
+@record
+class Manifest:
     """One manifest. `pointer` is `package.workspace`; `replaced` are the paths of `[patch]` and `[replace]`."""
 
     path: Path

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from sandbox.cargo.files import Unreadable, load_toml, parse_toml, read_text
 from sandbox.errors import ToolchainError
+from sandbox.record import record
 
 _SYSTEM_SETTINGS = "/etc/rustup/settings.toml"
 _FILE_LIMIT = 1 << 20
@@ -22,7 +23,8 @@ _NO_DOT_ZERO = tuple(f"1.{minor}" for minor in range(9))
 _OWN_TOOLCHAIN = "a project may not supply its own toolchain"
 
 
-class Choice(NamedTuple):
+@record
+class Choice:
     """A toolchain by name. `short` is what the user would type to install it; `official` tells it from a linked one."""
 
     name: str

@@ -10,17 +10,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from sandbox.cargo import rustup
 from sandbox.cargo.files import below
 from sandbox.cargo.homes import rustup_home
 from sandbox.errors import ToolchainError
+from sandbox.record import record
 
 _STORES = ("/usr", "/nix/store", "/gnu/store")
 
 
-class Toolchain(NamedTuple):
+@record
+class Toolchain:
     """The programs of one toolchain, as real paths (links of rustup resolved).
 
     root        directory to show read-only: the toolchain's own, `/usr` for a distribution's, a store for Nix and Guix

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from sandbox.cargo.files import Unreadable
+from sandbox.record import record
 
 _MAX_DEPTH = 64
 _RANKS = {"env": 1, "cli": 2}
 
 
-class Origin(NamedTuple):
+@record
+class Origin:
     """Where a value was set.
 
     kind is `tree` (a file that the project may have brought), `home` ($CARGO_HOME), `cli` or `env`; `file` is None for
@@ -39,7 +41,8 @@ class Origin(NamedTuple):
         return str(self.file) if self.file else self.name
 
 
-class Value(NamedTuple):
+@record
+class Value:
     """One string, integer or boolean, or a list of such (and of tables), with its origin."""
 
     value: Any

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from sandbox.cargo import config as cargo_config
 from sandbox.cargo.config import CargoConfig
@@ -18,9 +17,11 @@ from sandbox.cargo.globs import Budget, expand
 from sandbox.cargo.homes import cargo_home
 from sandbox.cargo.manifest import Manifest, Manifests, PathDependency, normal
 from sandbox.errors import WorkspaceError
+from sandbox.record import record
 
 
-class Workspace(NamedTuple):
+@record
+class Workspace:
     """What one command builds, as absolute paths.
 
     root             directory of the workspace's manifest, or of the package when it is in no workspace

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
+
+from sandbox.record import record
 
 NAME = "cargo-sandbox.toml"
 BASELINES = "cargo-sandbox.baseline"
@@ -12,7 +13,8 @@ BASELINES = "cargo-sandbox.baseline"
 SYSTEM = "/etc/cargo-sandbox/config.toml"
 
 
-class Found(NamedTuple):
+@record
+class Found:
     """A file that is there: `kind` is `tree`, `user` or `system`, the nearer one first in any list of these."""
 
     kind: str

@@ -10,15 +10,17 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
+from sandbox.record import record
 from sandbox.trace import files
 
 _MAX_BYTES = 4 << 20
 _MAX_ENTRIES = 50_000
 
 
-class Fast(NamedTuple):
+@record
+class Fast:
     """What the fast checks come to: findings as JSON, sentences on what failed, and for each check whether it was
     done (`done`, `not done: why`), for the run's header."""
 
@@ -83,7 +85,7 @@ def load(path: str, key: str) -> Fast | None:
 def keep(path: str, key: str, fast: Fast) -> None:
     """Keep answers for the next time, unless they are too many to be read again; where that can't be done it only
     costs time."""
-    data = files.dump({"key": key, **fast._asdict()})
+    data = files.dump({"key": key, **vars(fast)})
     if len(data) > _MAX_BYTES:
         return
     folder, name = os.path.split(path)

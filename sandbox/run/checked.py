@@ -6,10 +6,10 @@ import contextlib
 import hashlib
 import os
 import re
+import time
 from collections.abc import Iterable, Iterator
-from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sandbox import __version__
 from sandbox.cargo.files import Unreadable, read_bytes
@@ -17,6 +17,7 @@ from sandbox.cli.options import Settings
 from sandbox.policy import files as policy_files
 from sandbox.preflight import cached
 from sandbox.preflight.cached import Fast
+from sandbox.record import record
 from sandbox.resources import profile
 from sandbox.run.host import directories
 from sandbox.run.invocation import Ground, Invocation
@@ -34,7 +35,8 @@ _LOCK_BYTES = 32 << 20
 _NAME = re.compile(rb"""\bname["']?\s*=\s*["']+\s*([\w-]{1,64})""")
 
 
-class Early(NamedTuple):
+@record
+class Early:
     """What was found before anything ran, what could not be looked at, and which checks were made (see `Fast`)."""
 
     findings: tuple[Finding, ...] = ()
@@ -92,7 +94,7 @@ def cache_of(env: dict[str, str]) -> Path:
 def _rests_on(invocation: Invocation, ground: Ground, settings: Settings) -> Iterator[str]:
     """All that the answers rest on. A day is part of it, since dates of allowances and databases are."""
     home = ground.cargo_home
-    yield f"{__version__}\0{date.today()}\0{invocation.workspace}\0{home}\0{settings.untrusted}"
+    yield f"{__version__}\0{time.strftime('%Y-%m-%d')}\0{invocation.workspace}\0{home}\0{settings.untrusted}"
     for folder in _CODE:
         yield cached.tree(os.path.join(_PACKAGE, folder))
     yield cached.content(invocation.lock_file)

@@ -457,7 +457,7 @@ def _as_cargo_gets_it(args: CargoArgs, tool: ToolFacts) -> tuple[CargoArgs, str,
     wrapper (cargo-clippy's own way, src/main.rs), without cargo-clippy in between: the guard trusts one cargo."""
     if args.open:
         # Cargo would start a browser in the container, where it may start only compilers.
-        return args._replace(rest=tuple(word for word in args.rest if word != "--open")), "", {}
+        return replace(args, rest=tuple(word for word in args.rest if word != "--open")), "", {}
     if args.verb != "clippy":
         return args, "", {}
     if not tool.clippy_driver:
@@ -470,7 +470,7 @@ def _as_cargo_gets_it(args: CargoArgs, tool: ToolFacts) -> tuple[CargoArgs, str,
     rest = args.rest[: args.rest.index("--")] if "--" in args.rest else args.rest
     lints = [*(["--no-deps"] if "--no-deps" in rest else []), *args.trailing]
     env = {"CLIPPY_ARGS": "".join(f"{lint}__CLIPPY_HACKERY__" for lint in lints)}
-    checked = args._replace(verb="check", rest=tuple(word for word in rest if word != "--no-deps"))
+    checked = replace(args, verb="check", rest=tuple(word for word in rest if word != "--no-deps"))
     return checked, tool.clippy_driver, env
 
 

@@ -186,8 +186,8 @@ class Pump:
                     chunk = os.read(fd, _CHUNK)
                     if not chunk:
                         return
-                    for frame in self._decoder.feed(chunk):
-                        self._frame(frame.kind, frame.payload)
+                    for kind, payload in self._decoder.feed(chunk):
+                        self._frame(kind, payload)
                 elif fd == session.stderr_fd:
                     if not self._engine_words():
                         poll.unregister(fd)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import TypeAlias
 
 from sandbox.errors import SandboxError
 
@@ -37,11 +37,8 @@ class ProtocolError(SandboxError):
     exit_code = 121
 
 
-class Frame(NamedTuple):
-    """One frame: its type (one of the letters above) and its payload."""
-
-    kind: str
-    payload: bytes
+Frame: TypeAlias = tuple[str, bytes]
+"""One frame: its type (one of the letters above) and its payload."""
 
 
 class FrameDecoder:
@@ -103,7 +100,7 @@ class FrameDecoder:
             with memoryview(buffer) as view:
                 payload = bytes(view[begin : begin + length])
             self._start = begin + length
-            yield Frame(kind, payload)
+            yield kind, payload
 
     def _break(self, reason: str) -> ProtocolError:
         self._broken = reason

@@ -141,11 +141,9 @@ def test_the_guard_works_in_the_container_and_records_what_the_container_refuses
     config += [("build_dir", b"/tmp/build"), ("target_dir", b"/tmp/target"), ("require_landlock", b"1")]
     stream = container.run(level, "/guard", "init", given=frames.encode_config(config))
     received = list(frames.FrameDecoder().feed(stream))
-    assert received[-1].kind == frames.EXIT, received
-    told = outcomes(b"".join(frame.payload for frame in received if frame.kind == frames.STDOUT).decode())
-    events = [
-        json.loads(line) for frame in received if frame.kind == frames.EVENTS for line in frame.payload.splitlines()
-    ]
+    assert received[-1][0] == frames.EXIT, received
+    told = outcomes(b"".join(payload for kind, payload in received if kind == frames.STDOUT).decode())
+    events = [json.loads(line) for kind, payload in received if kind == frames.EVENTS for line in payload.splitlines()]
     denied = [event["call"] for event in events if event["outcome"] == "denied" and event["by"] == "guard"]
     strict = {"route"} if level == "strict" else set()
     expected = [call for name, (call, *_) in (REFUSED | PASSING).items() if name in REFUSED or name in strict]

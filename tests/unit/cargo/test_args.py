@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sandbox.cargo.args import ALIASES, VERBS, CargoArgs, split
 from sandbox.errors import UsageError
+from sandbox.record import replace
 
 
 def test_every_verb_and_alias_is_known_by_its_canonical_name() -> None:
@@ -245,4 +246,4 @@ def test_any_words_give_a_result_or_a_usage_error(words: list[str]) -> None:
 def test_what_follows_two_dashes_is_never_read(words: list[str]) -> None:
     bare = split(["test", "--"])
     args = split(["test", "--", *words])
-    assert args._replace(rest=(), trailing=()) == bare._replace(rest=(), trailing=())
+    assert replace(args, rest=(), trailing=()) == replace(bare, rest=(), trailing=())

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -79,7 +78,7 @@ class _Case:
 
 
 def _tomorrow(_case: _Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checked, "date", SimpleNamespace(today=lambda: date(2999, 1, 1)))
+    monkeypatch.setattr(checked, "time", SimpleNamespace(strftime=lambda _form: "2999-01-01"))
 
 
 def _newer(_case: _Case, monkeypatch: pytest.MonkeyPatch) -> None:
