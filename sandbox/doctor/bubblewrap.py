@@ -6,6 +6,7 @@ from sandbox.doctor.facts import NAMESPACES, Bubblewrap, Host, Kernel, Probe
 from sandbox.doctor.kernel import landlock_check, notify_checks
 from sandbox.doctor.model import Check, State
 from sandbox.doctor.version import parse
+from sandbox.engine.bwrap_failures import NO_NAMESPACE, NO_RIGHTS, explain
 
 ENGINE = ("bubblewrap",)
 _OLDEST = (0, 7)
@@ -49,13 +50,17 @@ def _started(host: Host) -> Check:
     title = "user namespaces"
     if host.bubblewrap.inside is not None:
         return Check("user-namespaces", title, "good", "a container was started", "", "", ENGINE)
-    means, fix = _why_not(host.kernel, host.uid)
+    means, fix = _why_not(host.kernel, host.uid, host.bubblewrap.error)
     found = host.bubblewrap.error or "the container did not start"
     return Check("user-namespaces", title, "missing", found, means, fix, ENGINE)
 
 
-def _why_not(kernel: Kernel, uid: int) -> tuple[str, str]:
-    if uid and kernel.apparmor_userns:
+def _why_not(kernel: Kernel, uid: int, words: str) -> tuple[str, str]:
+    failure = explain(words)
+    if failure not in (None, NO_NAMESPACE, NO_RIGHTS):
+        return failure.why, failure.fix
+    # Here the kernel's own switches tell more than bwrap does. AppArmor takes rights away, not the namespace.
+    if uid and kernel.apparmor_userns and failure != NO_NAMESPACE:
         return (
             "AppArmor keeps user namespaces from programs without a profile (Ubuntu 24.04 and newer)",
             "give bwrap the AppArmor profile bwrap-userns-restrict (Ubuntu: apt install apparmor-profiles, link it "
@@ -69,6 +74,8 @@ def _why_not(kernel: Kernel, uid: int) -> tuple[str, str]:
         )
     if kernel.max_userns == 0:
         return "the limit on user namespaces is 0", "as root: sysctl -w user.max_user_namespaces=10000"
+    if failure == NO_NAMESPACE:
+        return failure.why, failure.fix
     return (
         "no container can be started; inside another container that is usual",
         "see what bwrap says by hand: bwrap --unshare-user --ro-bind / / true",

@@ -12,11 +12,6 @@ from sandbox.errors import EngineUnavailable, SetupError
 from sandbox.plan.model import Mount, Plan
 from sandbox.plan.mounts import GUARD
 
-HINT = (
-    "install it (Debian, Ubuntu: apt install bubblewrap); where unprivileged user namespaces are restricted "
-    "(Ubuntu 24.04), allow bwrap by its AppArmor profile bwrap-userns-restrict or run as root"
-)
-
 # By the name of the wall.
 _NAMESPACES = (
     ("userns", "--unshare-user"), ("ipc", "--unshare-ipc"), ("pid", "--unshare-pid"), ("uts", "--unshare-uts"),
@@ -78,6 +73,8 @@ class Bubblewrap:
     def __init__(self, program: str | None = None, why: str = "") -> None:
         found = program or _on_path()
         if not found:
+            from sandbox.engine.bwrap_failures import HINT
+
             raise EngineUnavailable("bubblewrap is not installed", hint=HINT)
         self.program = found
         self.info = EngineInfo("bubblewrap", "", "bubblewrap", why)

@@ -67,16 +67,20 @@ def _docker(runtime: str, image: str, why: str) -> Engine:
 
 
 def _try_bubblewrap(program: str, cache_dir: str) -> None:
-    """Make an empty container once for each boot, user and bwrap. Raises EngineUnavailable when that fails."""
+    """Make an empty container once for each boot, user, bwrap and container around us. Raises EngineUnavailable when
+    that fails."""
     mark = os.path.join(cache_dir, "engines", _trial_key(program))
     if os.path.exists(mark):
         return
     done = subprocess.run([program, *_TRIAL], capture_output=True, env={"PATH": "/usr/bin:/bin"}, cwd="/", check=False)
     if done.returncode != 0:
-        from sandbox.engine.bubblewrap import HINT
+        from sandbox.engine.bwrap_failures import HINT, explain
 
-        words = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise EngineUnavailable(f"bwrap can't make a container ({(words or ['without a word'])[-1][:200]})", hint=HINT)
+        words = done.stderr.decode("utf-8", "replace").strip()
+        failure = explain(words)
+        last = (words.splitlines() or ["without a word"])[-1][:200]
+        told = f"{last}: {failure.why}" if failure else last
+        raise EngineUnavailable(f"bwrap can't make a container ({told})", hint=failure.fix if failure else HINT)
     with contextlib.suppress(OSError):
         os.makedirs(os.path.dirname(mark), mode=0o700, exist_ok=True)
         with open(mark, "xb"):
@@ -85,6 +89,8 @@ def _try_bubblewrap(program: str, cache_dir: str) -> None:
 
 def _trial_key(program: str) -> str:
     state = os.stat(program)
+    # A cache may be shared with containers in which nothing was tried yet.
+    around = " ".join(os.readlink(f"/proc/self/ns/{name}") for name in ("user", "mnt"))
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as boot:
-        text = f"{program} {state.st_ino} {state.st_size} {state.st_ctime_ns} {os.getuid()} {boot.read()}"
+        text = f"{program} {state.st_ino} {state.st_size} {state.st_ctime_ns} {os.getuid()} {around} {boot.read()}"
     return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -370,8 +370,12 @@ class LiveRun:
             sys.stderr.write(f"error: {words}\n  = help: see what ended it, then build again\n")
             return 121
         if ending.exit is None:
+            from sandbox.engine.bwrap_failures import explain
+
             words = ending.engine_errors.strip() or "the guard ended without a word"
             sys.stderr.write(f"error: the container broke down: {words[-500:]!r}\n")
+            if failure := explain(words):
+                sys.stderr.write(f"  = why: {failure.why}\n  = help: {failure.fix}\n")
             return 121
         if not complete.whole and self._settings.require_complete:
             return 122

@@ -102,12 +102,15 @@ def identify(
         )  # fmt: skip
         done = capture(engine, check(plan, host.homes, prepared), lambda line: None)
         if done.status != 0:
+            from sandbox.engine.bwrap_failures import explain
+
             words = done.err.decode("utf-8", "replace").strip()
+            failure = explain(words)
             raise SetupError(
                 f"{command[0]} doesn't run in the container: {words[:500]}",
-                wall="toolchain",
-                why="bubblewrap or the toolchain failed to start",
-                fix="try it by hand: cargo-sandbox plan build prints the mounts",
+                wall="container" if failure else "toolchain",
+                why=failure.why if failure else "the container or the toolchain failed to start",
+                fix=failure.fix if failure else "try it by hand: cargo-sandbox plan build prints the mounts",
             )
         answers.append(done.out.decode("utf-8", "replace"))
     fields = dict(line.partition(": ")[::2] for line in answers[1].splitlines() if ": " in line)
@@ -296,11 +299,15 @@ def _metadata(
     trusted = (request.cargo_home, overlay, host.env.get("SSH_AUTH_SOCK", ""))
     done = capture(engine, check(plan, host.homes, request.prepared, trusted), on_line)
     if done.status != 0 and done.err.startswith(b"bwrap: "):
+        from sandbox.engine.bwrap_failures import explain
+
+        words = done.err.decode("utf-8", "replace").strip()[:500]
+        failure = explain(words)
         raise SetupError(
-            "the resolve container can't be set up",
+            f"the resolve container can't be set up: {words}" if failure else "the resolve container can't be set up",
             wall="resolve",
-            why=done.err.decode("utf-8", "replace").strip()[:500],
-            fix="see that bwrap works for this user: bwrap --unshare-user --ro-bind / / true",
+            why=failure.why if failure else words,
+            fix=failure.fix if failure else "see what bwrap says by hand: bwrap --unshare-user --ro-bind / / true",
         )
     if done.status != 0 and not silent:
         for line in shown:

@@ -40,6 +40,7 @@ def test_without_any_engine_both_reasons_and_both_remedies_are_told(
         choose("auto", "", "", str(tmp_path / "cache"))
     assert caught.value.exit_code == 121
     assert "Permission denied" in caught.value.why and "no Docker daemon answers" in caught.value.why
+    assert "AppArmor takes the rights" in caught.value.why
     assert "AppArmor" in caught.value.hint and "DOCKER_HOST" in caught.value.hint
 
 
