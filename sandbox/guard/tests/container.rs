@@ -4,9 +4,9 @@
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 const GUARD: &str = env!("CARGO_BIN_EXE_guard");
+const READY: &[u8] = b"ready\n";
 
 /// One instruction of a BPF program (struct `sock_filter`).
 fn instruction(code: u16, yes: u8, no: u8, k: u32) -> [u8; 8] {
@@ -59,7 +59,7 @@ impl Run {
     }
 }
 
-/// Run a shell command under the guard. `later` is sent half a second after the start.
+/// Run a shell command under the guard. `later` is sent once it has printed `ready`.
 fn run(script: &str, pairs: &[(&str, &str)], later: &[u8]) -> Run {
     let calls = [
         libc::SYS_execve,
@@ -97,17 +97,18 @@ fn run(script: &str, pairs: &[(&str, &str)], later: &[u8]) -> Run {
         .expect("bwrap is needed for this test");
     let mut to_guard = child.stdin.take().unwrap();
     to_guard.write_all(&frame(b'C', &config)).unwrap();
+    let mut from_guard = child.stdout.take().unwrap();
+    let mut bytes = Vec::new();
     if !later.is_empty() {
-        std::thread::sleep(Duration::from_millis(500));
+        let mut piece = [0; 4096];
+        while !bytes.windows(READY.len()).any(|seen| seen == READY) {
+            let count = from_guard.read(&mut piece).unwrap();
+            assert!(count > 0, "it ended before it was ready");
+            bytes.extend_from_slice(&piece[..count]);
+        }
         to_guard.write_all(later).unwrap();
     }
-    let mut bytes = Vec::new();
-    child
-        .stdout
-        .take()
-        .unwrap()
-        .read_to_end(&mut bytes)
-        .unwrap();
+    from_guard.read_to_end(&mut bytes).unwrap();
     drop(to_guard);
     let code = child.wait().unwrap().code().unwrap();
     let mut frames = Vec::new();
@@ -236,13 +237,17 @@ fn what_outlives_the_build_is_recorded_and_ended() {
 fn a_signal_reaches_the_build_and_quit_ends_everything() {
     // Not SIGINT: whoever runs this in the background has it ignored, and no shell can trap what was ignored before it.
     let interrupted = run(
-        "trap 'echo caught; exit 5' USR1; /bin/sleep 60 & wait",
+        "trap 'echo caught; exit 5' USR1; /bin/sleep 60 & echo ready; wait",
         &[],
         &frame(b'K', &[10]),
     );
-    assert_eq!(interrupted.text(b'O'), "caught\n");
+    assert_eq!(interrupted.text(b'O'), "ready\ncaught\n");
     assert!(interrupted.text(b'X').contains("\"code\":5,"));
-    let ended = run("trap '' INT TERM; /bin/sleep 60", &[], &frame(b'Q', b""));
+    let ended = run(
+        "trap '' INT TERM; echo ready; /bin/sleep 60",
+        &[],
+        &frame(b'Q', b""),
+    );
     assert!(ended.text(b'X').contains("\"signal\":9,"));
 }
 
