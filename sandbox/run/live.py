@@ -374,7 +374,8 @@ class LiveRun:
 
             words = ending.engine_errors.strip() or "the guard ended without a word"
             sys.stderr.write(f"error: the container broke down: {words[-500:]!r}\n")
-            if failure := explain(words):
+            # In gVisor, under Docker, a build can write there too.
+            if self._engine.info.name == "bubblewrap" and (failure := explain(words)):
                 sys.stderr.write(f"  = why: {failure.why}\n  = help: {failure.fix}\n")
             return 121
         if not complete.whole and self._settings.require_complete:
