@@ -15,7 +15,7 @@ import pytest
 
 from tests.engine.crates import scripted
 from tests.engines import once, only
-from tests.harness import Done, Lab, Project, User, sandboxed
+from tests.harness import ROOT, Done, Lab, Project, User, sandboxed
 from tests.users import me, with_mounts
 
 pytestmark = [pytest.mark.engine, once("chooses the engine itself")]
@@ -45,7 +45,9 @@ def image() -> Iterator[str]:
 def within(image: str, project: Project, *options: str) -> User:
     """Whoever runs the tests, each command in a container of its own, which `docker run` makes with these options."""
     user = me()
-    shown = [f"--volume={top}:{top}" for top in Path("/").iterdir() if top.is_dir() and top.name not in _NOT_SHOWN]
+    tops = [top for top in Path("/").iterdir() if top.is_dir() and top.name not in _NOT_SHOWN]
+    # This checkout may lie anywhere.
+    shown = [f"--volume={place}:{place}" for place in (*tops, ROOT)]
     told = [f"--env={name}" for name in _PASSED] + [f"--env={name}={value}" for name, value in _NOWHERE.items()]
     place = (f"--user={user.uid}:{user.gid}", f"--workdir={project.dir}")
     return replace(user, prefix=("docker", "run", "--rm", "--network=none", *place, *shown, *told, *options, image))
