@@ -64,8 +64,6 @@ def test_two_clean_builds_at_two_places_with_different_jobs_behave_the_same(lab:
     assert [macro.rpartition("/")[2] for macro in middle.macros] == ["libderive-<hash>.so"]
 
 
-@once("it makes a container with each engine, for root and for somebody else")
-@only("root", "nobody else can become another user")
 def test_what_allocators_read_by_chance_is_counted_and_is_no_behaviour(lab: Lab) -> None:
     """glibc's counts processors where threads happen to meet."""
     reads = 'fn main() { for name in ["stat", "uptime"] { std::fs::read(format!("/proc/{name}")).unwrap(); } }'
@@ -75,6 +73,8 @@ def test_what_allocators_read_by_chance_is_counted_and_is_no_behaviour(lab: Lab)
     assert "/proc/uptime" in seen and "/proc/stat" not in seen
 
 
+@once("it makes a container with each engine, for root and for somebody else")
+@only("root", "nobody else can become another user")
 def test_whoever_builds_and_with_whichever_engine_builds_behave_the_same(lab: Lab) -> None:
     found = {}
     for engine in ENGINES:
