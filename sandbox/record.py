@@ -1,7 +1,8 @@
 """Records: classes like frozen dataclasses for what every build imports, made without generating code.
 
 `dataclasses` compiles five functions for each class and imports `inspect`: with some twenty classes that is a third of
-the time before a container is started. Here the methods are shared closures; making an instance takes a little longer.
+the time before a container is started. `typing.NamedTuple` compiles each annotation, a seventh of a millisecond a
+class. Here the methods are shared closures; making an instance takes a little longer.
 `dataclasses.replace`, `asdict` and `fields` take a record as one of theirs.
 """
 
