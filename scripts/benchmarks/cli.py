@@ -47,7 +47,13 @@ def parser() -> argparse.ArgumentParser:
         return tools.add_parser(name, parents=[common], help=words, description=words, epilog=_EPILOG)
 
     overhead = tool("overhead", "cargo-sandbox build against plain cargo build, in pairs: cold, and with nothing to do")
-    overhead.add_argument("--pairs", type=_count(1), default=5, metavar="N", help="pairs of cold builds [5]")
+    overhead.add_argument(
+        "--pairs",
+        type=_count(1),
+        default=5,
+        metavar="N",
+        help="pairs of cold builds, each keeps 1 GB of disk until the end [5]",
+    )
     overhead.add_argument("--noop-pairs", type=_count(1), default=20, metavar="N", help="pairs with nothing to do [20]")
     overhead.add_argument("--version-runs", type=_count(1), default=20, metavar="N", help="runs of --version [20]")
     overhead.add_argument(
