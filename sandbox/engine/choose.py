@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sandbox.engine.bubblewrap import Bubblewrap
 
 NAMES = ("auto", "bubblewrap", "docker")
+_MOST_MARKS = 100
 # What the build's container needs of bwrap; --size is the newest of these options (0.7).
 _TRIAL = (
     "--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-net", "--cap-drop", "ALL",
@@ -81,8 +82,13 @@ def _try_bubblewrap(program: str, cache_dir: str) -> None:
         last = (words.splitlines() or ["without a word"])[-1][:200]
         told = f"{last}: {failure.why}" if failure else last
         raise EngineUnavailable(f"bwrap can't make a container ({told})", hint=failure.fix if failure else HINT)
+    folder = os.path.dirname(mark)
     with contextlib.suppress(OSError):
-        os.makedirs(os.path.dirname(mark), mode=0o700, exist_ok=True)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        # Each boot and each container around us leaves one.
+        if len(left := os.listdir(folder)) >= _MOST_MARKS:
+            for name in left:
+                os.unlink(os.path.join(folder, name))
         with open(mark, "xb"):
             pass
 

@@ -32,6 +32,16 @@ def test_auto_takes_a_bubblewrap_that_works_and_tries_it_once(monkeypatch: pytes
     assert (tmp_path / "tries").read_text() == "tried\n"
 
 
+def test_marks_of_trials_do_not_pile_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("sandbox.engine.bubblewrap._on_path", lambda: str(working_bwrap(tmp_path)))
+    marks = tmp_path / "cache" / "engines"
+    marks.mkdir(parents=True)
+    for number in range(100):
+        (marks / str(number)).touch()
+    choose("auto", "", "", str(tmp_path / "cache"))
+    assert len(list(marks.iterdir())) == 1
+
+
 def test_without_any_engine_both_reasons_and_both_remedies_are_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
