@@ -139,6 +139,31 @@ def test_a_host_that_forbids_user_namespaces_gets_the_remedy_that_fits(kernel: o
 
 
 @pytest.mark.parametrize(
+    ("words", "switches", "fix"),
+    [
+        (
+            "Can't mount proc on /newroot/proc: Operation not permitted",
+            {"apparmor_userns": 1},
+            "systempaths=unconfined",
+        ),
+        ("pivot_root: Operation not permitted", {"apparmor_userns": 1}, "seccomp=unconfined"),
+        ("No permissions to create new namespace", {"apparmor_userns": 1}, "seccomp=unconfined"),
+        ("No permissions to create new namespace", {"userns_clone": 0}, "unprivileged_userns_clone=1"),
+    ],
+)
+def test_what_bwrap_says_counts_for_more_than_a_switch_that_does_not_explain_it(
+    words: str, switches: dict[str, int], fix: str
+) -> None:
+    host = hosts.UBUNTU_24
+    kernel = replace(host.kernel, **{"apparmor_userns": 0, **switches})  # type: ignore[arg-type]
+    found = check(
+        replace(host, kernel=kernel, uid=1000, bubblewrap=replace(host.bubblewrap, error=f"bwrap: {words}")),
+        "user-namespaces",
+    )
+    assert found.state == "missing" and fix in found.fix
+
+
+@pytest.mark.parametrize(
     ("abi", "state", "lacks"),
     [(1, "weak", "truncate"), (2, "weak", "truncate"), (3, "note", "ioctl"), (5, "note", "signals"), (6, "good", "")],
 )
