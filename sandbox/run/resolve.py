@@ -102,15 +102,18 @@ def identify(
         )  # fmt: skip
         done = capture(engine, check(plan, host.homes, prepared), lambda line: None)
         if done.status != 0:
-            from sandbox.engine.bwrap_failures import explain
+            from sandbox.engine.bwrap_failures import Failure, explain
 
             words = done.err.decode("utf-8", "replace").strip()
-            failure = explain(words)
+            failure = explain(words) or Failure(
+                "the container or the toolchain failed to start",
+                "try it by hand: cargo-sandbox plan build prints the mounts",
+            )
             raise SetupError(
                 f"{command[0]} doesn't run in the container: {words[:500]}",
-                wall="container" if failure else "toolchain",
-                why=failure.why if failure else "the container or the toolchain failed to start",
-                fix=failure.fix if failure else "try it by hand: cargo-sandbox plan build prints the mounts",
+                wall="container" if words.startswith("bwrap: ") else "toolchain",
+                why=failure.why,
+                fix=failure.fix,
             )
         answers.append(done.out.decode("utf-8", "replace"))
     fields = dict(line.partition(": ")[::2] for line in answers[1].splitlines() if ": " in line)
@@ -299,15 +302,14 @@ def _metadata(
     trusted = (request.cargo_home, overlay, host.env.get("SSH_AUTH_SOCK", ""))
     done = capture(engine, check(plan, host.homes, request.prepared, trusted), on_line)
     if done.status != 0 and done.err.startswith(b"bwrap: "):
-        from sandbox.engine.bwrap_failures import explain
+        from sandbox.engine.bwrap_failures import Failure, explain
 
-        words = done.err.decode("utf-8", "replace").strip()[:500]
-        failure = explain(words)
+        words = done.err.decode("utf-8", "replace").strip()
+        failure = explain(words) or Failure(
+            "bwrap could not make it", "see what bwrap says by hand: bwrap --unshare-user --ro-bind / / true"
+        )
         raise SetupError(
-            f"the resolve container can't be set up: {words}" if failure else "the resolve container can't be set up",
-            wall="resolve",
-            why=failure.why if failure else words,
-            fix=failure.fix if failure else "see what bwrap says by hand: bwrap --unshare-user --ro-bind / / true",
+            f"the resolve container can't be set up: {words[:500]}", wall="resolve", why=failure.why, fix=failure.fix
         )
     if done.status != 0 and not silent:
         for line in shown:
