@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sandbox.cargo.lockfile import LockedPackage
 from sandbox.errors import WorkspaceError
 
-CACHE_VERSION = 4
+CACHE_VERSION = 5
 """Version of `Facts.to_json`; raised with any change of its shape."""
 
 _KINDS = ("normal", "build", "dev")
@@ -24,7 +24,8 @@ class BuildScript(NamedTuple):
 
 
 class Package(NamedTuple):
-    """One package of the graph. `source` and `checksum` are None for a path; `id` is cargo's package id."""
+    """One package of the graph. `source` and `checksum` are None for a path; `id` is cargo's package id; `dylib` tells
+    whether it makes a Rust library that is loaded at run time."""
 
     id: str
     name: str
@@ -37,6 +38,7 @@ class Package(NamedTuple):
     links: str | None
     binaries: tuple[str, ...]
     sources: tuple[str, ...]
+    dylib: bool = False
 
     @property
     def directory(self) -> str:
@@ -72,6 +74,11 @@ class Facts(NamedTuple):
     def owners(self) -> tuple[tuple[str, Package], ...]:
         """Whose each crate's root source file is: (absolute path, package)."""
         return tuple((source, package) for package in self.packages for source in package.sources)
+
+    @property
+    def dylibs(self) -> bool:
+        """Whether any package makes a dylib, which cargo's output folders are searched for."""
+        return any(package.dylib for package in self.packages)
 
     @property
     def binaries(self) -> tuple[str, ...]:
@@ -174,6 +181,7 @@ def _facts(data: dict[str, Any], locked: Iterable[LockedPackage]) -> Facts:
             sources=tuple(
                 target["src_path"] for target in item["targets"] if item["source"] is None or not _is_extra(target)
             ),
+            dylib=any("dylib" in target["crate_types"] for target in item["targets"]),
         )
         for item in data["packages"]
     )

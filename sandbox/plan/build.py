@@ -168,6 +168,7 @@ def role_settings(build: BuildFacts, tool: ToolFacts, policy: Policy, given: Fit
     pairs: list[tuple[str, str]] = [("script", f"{crate}\t{source}") for crate, source in build.scripts]
     pairs += [("inner_wrapper", build.inner_wrapper), ("rustdoc", tool.rustdoc)]
     pairs += [("tmp", shared_scratch(build)), ("scratch", SCRATCH)]
+    pairs += [("unsearched", top) for top in ((build.build_dir, build.target_dir) if not build.dylibs else ())]
     pairs += [("package", "\t".join(owner)) for owner in build.owners]
     pairs += [("write", f"{package}\t{path}") for package, path in policy.allow_write]
     pairs += [("alone", "1")] if given.alone else []

@@ -90,9 +90,9 @@ class BuildFacts:
     `roots` are directories shown read-only (the workspace root first), `files` single files shown read-only,
     `masked` files of the workspace hidden behind an empty one, `hidden` folders in the target dir that hold other
     builds' intermediates and are hidden behind an empty one, `opened` folders of the sources that `allow_write` lets
-    one package write, `scripts` the known build scripts as
-    (crate name, absolute source path), `owners` whose each crate's root file is, as (path, package, version, manifest
-    directory), `prepared` the folder on the host that holds our generated files.
+    one package write, `scripts` the known build scripts as (crate name, absolute source path), `dylibs` whether any
+    package makes a library that is loaded at run time, `owners` whose each crate's root file is, as (path, package,
+    version, manifest directory), `prepared` the folder on the host that holds our generated files.
     """
 
     command: tuple[str, ...]
@@ -106,6 +106,7 @@ class BuildFacts:
     cargo_home_entries: tuple[str, ...]
     prepared: str
     scripts: tuple[tuple[str, str], ...] = ()
+    dylibs: bool = False
     owners: tuple[tuple[str, str, str, str], ...] = ()
     inner_wrapper: str = ""
     workspace_wrapper: str = ""

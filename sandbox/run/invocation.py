@@ -421,6 +421,7 @@ def _build_facts(place: _Place, facts: Facts, identity: ToolIdentity, create: bo
         ),
         prepared="",
         scripts=facts.scripts,
+        dylibs=facts.dylibs,
         owners=tuple((path, owner.name, owner.version, owner.directory) for path, owner in facts.owners),
         inner_wrapper=str(wrapper.value) if wrapper else "",
         workspace_wrapper=workspace_wrapper,

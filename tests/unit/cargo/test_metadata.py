@@ -68,6 +68,22 @@ def test_packages_have_their_scripts_macros_and_links(facts: Facts, top: Path) -
     ]
 
 
+def test_a_package_that_makes_a_dylib_is_known(top: Path) -> None:
+    def found(kinds: str) -> Facts:
+        (top / "near/Cargo.toml").write_text(
+            f'[package]\nname = "near"\nversion = "1.2.3"\n[lib]\ncrate-type = {kinds}\n'
+        )
+        command = ["cargo", "metadata", "--format-version", "1", "--offline", "--manifest-path", "near/Cargo.toml"]
+        return Facts.from_metadata(subprocess.run(command, cwd=top, capture_output=True, check=True).stdout)
+
+    usual = (top / "near/Cargo.toml").read_text()
+    both = found('["rlib", "dylib"]')
+    assert both.dylibs
+    assert Facts.from_json(both.to_json()) == both
+    assert not found('["rlib", "cdylib", "staticlib"]').dylibs
+    (top / "near/Cargo.toml").write_text(usual)
+
+
 def test_members_and_places_are_known(facts: Facts, top: Path) -> None:
     assert [facts.packages[at].name for at in facts.members] == ["app", "tool"]
     assert facts.default_members == facts.members

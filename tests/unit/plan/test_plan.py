@@ -154,6 +154,13 @@ def test_settings_for_the_guard_hold_no_nul_bytes() -> None:
     assert role_settings(facts(scripts=(("build_script_build", "/a/build.rs"),)), TOOL, Policy()).endswith(b"\0")
 
 
+def test_roles_are_told_where_no_library_is_to_be_sought_unless_a_package_makes_one() -> None:
+    none, some = facts(), facts(dylibs=True)
+    told = f"unsearched\0{none.build_dir}\0unsearched\0{none.target_dir}\0".encode()
+    assert told in role_settings(none, TOOL, Policy())
+    assert b"unsearched" not in role_settings(some, TOOL, Policy())
+
+
 _part = st.sampled_from(
     ["home", "ann", "src", "app", ".ssh", ".aws", ".cargo", "credentials.toml", ".netrc", "etc", "usr", "target", "x",
      ".rustup", ".config", "gh", "credentials", "tmp"]

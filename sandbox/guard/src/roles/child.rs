@@ -1,7 +1,7 @@
 //! Runs a unit's real program in its own Landlock domain, and ends everything it leaves behind.
 
 use super::survivors::{self, Survivor};
-use super::{pump, Settings};
+use super::{libraries, pump, Settings};
 use crate::landlock::Ruleset;
 use crate::paths;
 use crate::report::Report;
@@ -24,6 +24,8 @@ pub struct Launch<'a> {
     pub settings: &'a Settings,
     /// Copy stdout and stderr through us, to see directives and to cap a flood.
     pub through_us: bool,
+    /// It may run the user's own programs, which may look for libraries in cargo's output folders by name.
+    pub tests: bool,
 }
 
 /// How it went.
@@ -76,6 +78,9 @@ pub fn run(launch: Launch<'_>) -> Result<Outcome, String> {
         .arg0(&launch.arg0)
         .args(&launch.args)
         .env("TMPDIR", &scratch.0);
+    if !launch.tests && !launch.settings.broken("libraries") {
+        libraries::narrow(&mut command, &launch.settings.unsearched);
+    }
     if launch.through_us {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
     }

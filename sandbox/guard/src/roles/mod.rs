@@ -1,6 +1,7 @@
 //! The roles that stand between cargo and a unit: rustc wrapper, rustdoc, build script.
 
 mod child;
+mod libraries;
 mod outputs;
 mod pump;
 mod replace;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub tmp: Vec<Vec<u8>>,
     /// Where each unit's own scratch folder is made; best where no unit may write otherwise.
     pub scratch: Vec<u8>,
+    /// Folders below which cargo's output folders hold no library of the build's own.
+    pub unsearched: Vec<Vec<u8>>,
     /// Bytes that a script may write to stdout, and to stderr.
     pub stdout_cap: u64,
     /// The kernel has no Landlock, and the plan says so: units get no domain.
@@ -80,6 +83,7 @@ impl Settings {
                 b"package" => found.sources.push(Source::parse(value).ok_or_else(bad)?),
                 b"scratch" => found.scratch = value.to_vec(),
                 b"tmp" => found.tmp.push(value.to_vec()),
+                b"unsearched" => found.unsearched.push(value.to_vec()),
                 b"stdout_cap" => found.stdout_cap = sys::number(value).ok_or_else(bad)?,
                 b"landlock" if value == b"0" => found.without_domain = true,
                 b"subreaper" if value == b"0" => found.without_subreaper = true,

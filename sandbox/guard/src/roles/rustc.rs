@@ -54,6 +54,7 @@ pub fn main(args: &[OsString]) -> ! {
         rules,
         settings: &settings,
         through_us: false,
+        tests: false,
     };
     let outcome = child::run(launch).unwrap_or_else(|error| refuse(&error));
     let script = is_script(&found, &settings, &cwd);

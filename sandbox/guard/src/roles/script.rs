@@ -44,6 +44,7 @@ pub fn main(trailer: &Trailer, arg0: &OsStr, args: &[OsString]) -> ! {
         rules,
         settings: &settings,
         through_us: true,
+        tests: false,
     };
     let mut outcome = child::run(launch).unwrap_or_else(|error| refuse(&error));
     if outcome.heard.flood {

@@ -1,0 +1,38 @@
+"""What a unit leaves where the dynamic loader looks first gets into no later unit's programs."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.attack.arena import Arena
+from tests.engines import core
+
+pytestmark = [pytest.mark.attack, pytest.mark.engine]
+
+# Every compiler and linker needs it. No library at all, so a program that takes it can't start, and says why.
+PLANTED = "{deps}/libc.so.6"
+ACTS = {"plant": ("put", PLANTED, "csbench: not a library")}
+TAKEN = "libc.so.6: file too short"
+
+
+@core
+def test_a_library_that_a_macro_leaves_among_the_outputs_is_taken_by_no_later_compiler(
+    arena: Arena, weak: Arena
+) -> None:
+    """cargo names that folder in LD_LIBRARY_PATH, before the system's own; all compilers may write there."""
+    path = arena.project.build_dir / "debug/deps/libc.so.6"
+    try:
+        found = arena.attack(macro=ACTS)
+        assert found.macro["plant"] == "ok"
+        assert path.is_file()
+        assert found.done.code == 0, found.done.shown
+        assert "CS0114" in found.codes("csbench-consumer"), found.done.shown
+    finally:
+        path.unlink(missing_ok=True)
+    planted = weak.project.build_dir / "debug/deps/libc.so.6"
+    try:
+        taken = weak.attack(macro=ACTS, removed=("libraries",))
+        assert taken.done.code == 101, taken.done.shown
+        assert TAKEN in taken.done.shown
+    finally:
+        planted.unlink(missing_ok=True)
