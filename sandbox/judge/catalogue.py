@@ -102,6 +102,11 @@ CATALOGUE: dict[str, Entry] = {
         "low",
         "nothing to do when the build works: the call was answered as by a kernel that lacks it",
     ),
+    "CS0116": Entry(
+        "put a library where other units' programs look for theirs",
+        "critical",
+        _NOT_YOURS,
+    ),
     "CS0401": Entry(
         "is new in the graph and brings code that runs while it is built",
         "medium",

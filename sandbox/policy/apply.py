@@ -20,7 +20,7 @@ from sandbox.policy.model import Allowance, ProjectPolicy
 from sandbox.record import record, replace
 
 # What a finding without a fact is about. Others than these take a `rule` to be allowed.
-_CLASS = {"CS0103": "write", "CS0110": "read", "CS0113": "write", "CS0114": "write"}
+_CLASS = {"CS0103": "write", "CS0110": "read", "CS0113": "write", "CS0114": "write", "CS0116": "write"}
 _TRUSTED_OWNERS = ("system", "toolchain")
 
 

@@ -26,7 +26,7 @@ def test_a_library_that_a_macro_leaves_among_the_outputs_is_taken_by_no_later_co
         assert found.macro["plant"] == "ok"
         assert path.is_file()
         assert found.done.code == 0, found.done.shown
-        assert "CS0114" in found.codes("csbench-consumer"), found.done.shown
+        assert "CS0116" in found.codes("csbench-consumer"), found.done.shown
     finally:
         path.unlink(missing_ok=True)
     planted = weak.project.build_dir / "debug/deps/libc.so.6"

@@ -94,6 +94,21 @@ def test_a_new_file_among_the_outputs_of_others_is_found() -> None:
     assert code(made, stray) == ["CS0114"]
 
 
+@pytest.mark.parametrize("name", ["libc.so.6", "libz.so", "libstdc++.so.6.0.30"])
+def test_a_library_among_the_outputs_of_others_is_graver_than_another_file(name: str) -> None:
+    made = judge()
+    planted = event("open", access="write", flags=["create"], path=f"/b/debug/deps/{name}", note="stray output")
+    assert code(made, planted) == ["CS0116"]
+    assert made.findings()[0].severity == "critical"
+
+
+@pytest.mark.parametrize("name", ["notes.so.txt", "x.sound", "lib.so/notes"])
+def test_a_name_that_no_loader_asks_for_is_no_library(name: str) -> None:
+    made = judge()
+    stray = event("open", access="write", flags=["create"], path=f"/b/debug/deps/{name}", note="stray output")
+    assert code(made, stray) == ["CS0114"]
+
+
 def test_a_script_written_to_tmp_and_run_is_found() -> None:
     made = judge()
     found = code(made, event("open", access="write", path="/tmp/x.sh"), event("exec", path="/tmp/x.sh", argv=["x"]))
