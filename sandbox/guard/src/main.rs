@@ -1,8 +1,7 @@
 //! `guard`: first process and recorder of a cargo-sandbox container, and the one that confines each unit.
 //!
-//! What it does depends on how it was started: as pid 1 with `init`; under the name `rustdoc`; as the stand-in of a
-//! build script (its own file then ends with a trailer); with `seals` or `probe` for the host; else as cargo's rustc
-//! wrapper.
+//! What it does depends on how it was started: as pid 1 with `init`; under the name `rustdoc`; with `script` by the
+//! stand-in of a build script; with `seals` or `probe` for the host; else as cargo's rustc wrapper.
 
 mod frame;
 mod hash;
@@ -20,9 +19,7 @@ mod sys;
 mod trailer;
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
-use trailer::Trailer;
 
 fn main() {
     let args: Vec<OsString> = std::env::args_os().collect();
@@ -30,29 +27,15 @@ fn main() {
         .first()
         .map_or(OsStr::new("guard"), |arg| arg.as_os_str());
     let rest = args.get(1..).unwrap_or(&[]);
-    if let Some(trailer) = own_trailer() {
-        roles::script(&trailer, arg0, rest);
-    }
     if paths::file_name(arg0.as_bytes()) == b"rustdoc" {
         roles::rustdoc(rest);
     }
     match rest.first().map(|arg| arg.as_bytes()) {
         Some(b"init") if std::process::id() == 1 => std::process::exit(init::main()),
+        Some(b"script") => roles::script(&rest[1..]),
         Some(b"seals") => std::process::exit(seals::main()),
         Some(b"probe") => std::process::exit(init::probe::main()),
         Some(b"--version") => println!("cargo-sandbox-guard {}", env!("CARGO_PKG_VERSION")),
         _ => roles::rustc(rest),
-    }
-}
-
-/// The trailer of the file that we run from. A guard that can't see its own file is not as planned.
-fn own_trailer() -> Option<Trailer> {
-    let read = File::open("/proc/self/exe").and_then(|own| Trailer::read(&own));
-    match read {
-        Ok(found) => found.map(|(trailer, _)| trailer),
-        Err(error) => {
-            eprintln!("cargo-sandbox guard: /proc/self/exe: {error}");
-            std::process::exit(roles::NOT_AS_PLANNED)
-        }
     }
 }

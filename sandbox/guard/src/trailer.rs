@@ -1,6 +1,6 @@
-//! The trailer that turns a copy of the guard into the stand-in of one build script.
+//! The stand-in of one build script: a text that has the kernel start the guard (`#!`, execve(2)), and a trailer.
 //!
-//! Layout at the end of the file: SHA-256 of the real script (32 bytes), its inode, size, mtime and ctime (four
+//! Layout of the trailer: SHA-256 of the real script (32 bytes), its inode, size, mtime and ctime (four
 //! little-endian u64, times in nanoseconds; all zero if they can't be relied on), its file name, the magic `CSGUARD1`,
 //! and the length of all before the magic as little-endian u32.
 
@@ -8,6 +8,8 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
+/// How each stand-in begins: the guard's place in the container, and its role.
+pub const HEAD: &[u8] = b"#!/run/cargo-sandbox/guard script\n";
 const MAGIC: &[u8; 8] = b"CSGUARD1";
 const TAIL: usize = MAGIC.len() + 4;
 const DIGEST: usize = 32;
@@ -44,9 +46,9 @@ impl Identity {
 }
 
 impl Trailer {
-    /// The bytes to put at the end of the copy.
+    /// A whole stand-in.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(FIXED + self.name.len() + TAIL);
+        let mut bytes = HEAD.to_vec();
         bytes.extend_from_slice(&self.digest);
         bytes.extend(self.identity.0.iter().flat_map(|word| word.to_le_bytes()));
         bytes.extend_from_slice(&self.name);
@@ -56,48 +58,40 @@ impl Trailer {
         bytes
     }
 
-    /// Read the trailer of an open file and tell how many bytes lie before it. None if the file has no sound trailer.
-    pub fn read(file: &File) -> io::Result<Option<(Self, u64)>> {
+    /// Read an open file. None if it is no sound stand-in, and nothing but that.
+    pub fn read(file: &File) -> io::Result<Option<Self>> {
         let size = file.metadata()?.len();
-        let mut tail = [0u8; TAIL];
-        let Some(at) = size.checked_sub(TAIL as u64) else {
-            return Ok(None);
-        };
-        file.read_exact_at(&mut tail, at)?;
-        if &tail[..MAGIC.len()] != MAGIC {
+        if size > (HEAD.len() + FIXED + LONGEST_NAME + TAIL) as u64 {
             return Ok(None);
         }
-        let length = u32::from_le_bytes([tail[8], tail[9], tail[10], tail[11]]) as usize;
-        let Some(start) = at.checked_sub(length as u64) else {
-            return Ok(None);
-        };
-        if !(FIXED + 1..=FIXED + LONGEST_NAME).contains(&length) {
-            return Ok(None);
-        }
-        let mut body = vec![0u8; length];
-        file.read_exact_at(&mut body, start)?;
-        let mut digest = [0u8; DIGEST];
-        digest.copy_from_slice(&body[..DIGEST]);
-        let mut identity = Identity::default();
-        for (word, bytes) in identity
-            .0
-            .iter_mut()
-            .zip(body[DIGEST..FIXED].chunks_exact(8))
+        let mut bytes = vec![0u8; size as usize];
+        file.read_exact_at(&mut bytes, 0)?;
+        Ok(Self::parse(&bytes))
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let rest = bytes.strip_prefix(HEAD)?;
+        let (body, tail) = rest.split_at_checked(rest.len().checked_sub(TAIL)?)?;
+        let length = u32::from_le_bytes(tail.strip_prefix(MAGIC)?.try_into().ok()?);
+        if length as usize != body.len()
+            || !(FIXED + 1..=FIXED + LONGEST_NAME).contains(&body.len())
         {
-            *word = bytes.try_into().map_or(0, u64::from_le_bytes);
+            return None;
         }
-        let name = body.split_off(FIXED);
+        let (digest, rest) = body.split_at(DIGEST);
+        let (words, name) = rest.split_at(IDENTITY);
         if name.contains(&b'/') || name.contains(&0) || name == b".." || name == b"." {
-            return Ok(None);
+            return None;
         }
-        Ok(Some((
-            Self {
-                name,
-                digest,
-                identity,
-            },
-            start,
-        )))
+        let mut identity = Identity::default();
+        for (word, bytes) in identity.0.iter_mut().zip(words.chunks_exact(8)) {
+            *word = u64::from_le_bytes(bytes.try_into().ok()?);
+        }
+        Some(Self {
+            name: name.to_vec(),
+            digest: digest.try_into().ok()?,
+            identity,
+        })
     }
 }
 
@@ -124,53 +118,46 @@ mod tests {
         file
     }
 
-    #[test]
-    fn a_trailer_comes_back_with_the_length_of_what_stands_before_it() {
-        let trailer = Trailer {
+    fn sound() -> Trailer {
+        Trailer {
             name: b"build_script_build-1f.real".to_vec(),
             digest: [7; 32],
             identity: Identity([1, 2, 3, 4]),
-        };
-        let mut bytes = b"ELF".to_vec();
-        bytes.extend(trailer.encode());
-        assert_eq!(Trailer::read(&file_of(&bytes)).unwrap(), Some((trailer, 3)));
+        }
     }
 
     #[test]
-    fn files_without_a_sound_trailer_have_none() {
-        let slash = Trailer {
-            name: b"../x".to_vec(),
-            digest: [0; 32],
-            identity: Identity::default(),
-        }
-        .encode();
-        let long = Trailer {
-            name: vec![b'a'; 300],
-            digest: [0; 32],
-            identity: Identity::default(),
-        }
-        .encode();
-        let empty = Trailer {
-            name: vec![],
-            digest: [0; 32],
-            identity: Identity::default(),
-        }
-        .encode();
-        let cut = Trailer {
-            name: b"real".to_vec(),
-            digest: [0; 32],
-            identity: Identity::default(),
-        }
-        .encode()[10..]
-            .to_vec();
+    fn a_stand_in_comes_back_and_is_a_text_for_the_kernel() {
+        let bytes = sound().encode();
+        assert!(bytes.starts_with(b"#!/run/cargo-sandbox/guard script\n"));
+        assert_eq!(Trailer::read(&file_of(&bytes)).unwrap(), Some(sound()));
+    }
+
+    #[test]
+    fn what_is_not_wholly_a_stand_in_is_none() {
+        let named = |name: &[u8]| {
+            let name = name.to_vec();
+            Trailer { name, ..sound() }.encode()
+        };
+        let whole = sound().encode();
+        let more = [&whole[..], b"x"].concat();
+        let other = [&b"#!/bin/sh script\n"[..], &whole[HEAD.len()..]].concat();
+        let longer = [HEAD, b"echo\n", &whole[HEAD.len()..]].concat();
         for bytes in [
             &b""[..],
+            HEAD,
             b"CSGUARD1",
             b"plain file of some length",
-            &slash,
-            &long,
-            &empty,
-            &cut,
+            &whole[HEAD.len()..],
+            &whole[..whole.len() - 1],
+            &[&whole[..HEAD.len()], &whole[HEAD.len() + 10..]].concat(),
+            &more,
+            &other,
+            &longer,
+            &named(b"../x"),
+            &named(&[b'a'; 300]),
+            &named(b""),
+            &named(b".."),
         ] {
             assert_eq!(Trailer::read(&file_of(bytes)).unwrap(), None, "{bytes:?}");
         }

@@ -12,7 +12,6 @@ use crate::paths;
 use crate::rules::WriteRules;
 use crate::sys;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
@@ -53,7 +52,6 @@ pub struct Guard {
     /// Descriptors that a process connected to port 53.
     pub resolvers: HashSet<(u32, i32)>,
     pub landlock: i32,
-    pub own_image: File,
     /// Where units' first processes are watched for their end.
     pub watch: Arc<OwnedFd>,
     /// Descriptors of those processes, by unit.
@@ -86,8 +84,6 @@ impl Guard {
         top: u32,
         watch: Arc<OwnedFd>,
     ) -> Result<Self, String> {
-        let own_image = File::open("/proc/self/exe")
-            .map_err(|error| sys::context("open /proc/self/exe", &error))?;
         let cargo = Identity {
             exe: settings.args[0].clone(),
             ..Identity::default()
@@ -117,7 +113,6 @@ impl Guard {
             fingerprints: BTreeSet::new(),
             resolvers: HashSet::new(),
             landlock: crate::landlock::abi(),
-            own_image,
             watch,
             watched: HashMap::new(),
             linkless: Linkless::default(),

@@ -1,4 +1,4 @@
-//! Puts the guard in a fresh build script's place: `name` becomes the guard with a trailer, `name.real` the script.
+//! Puts the guard in a fresh build script's place: `name` becomes its stand-in, `name.real` the script.
 
 use crate::hash;
 use crate::sys;
@@ -31,7 +31,7 @@ pub fn replace(script: &Path) -> Result<(PathBuf, [u8; 32]), String> {
     let identity = unmoved(&file, &status).map_err(step("stat the build script"))?;
     let name = real.file_name().unwrap_or_default().as_bytes().to_vec();
     let fresh = with_suffix(script, &format!(".guard-{}", std::process::id()));
-    let written = write_copy(
+    let written = write_stand_in(
         &fresh,
         &Trailer {
             name,
@@ -44,7 +44,7 @@ pub fn replace(script: &Path) -> Result<(PathBuf, [u8; 32]), String> {
         .and_then(|()| fs::rename(&fresh, script))
         .map_err(|error| {
             let _ = fs::remove_file(&fresh);
-            sys::context("write the guard beside the build script", &error)
+            sys::context("write the build script's stand-in", &error)
         })?;
     Ok((real, digest))
 }
@@ -62,19 +62,17 @@ fn unmoved(file: &File, before: &Metadata) -> io::Result<Identity> {
     })
 }
 
-fn write_copy(path: &Path, trailer: &Trailer, modified: Option<SystemTime>) -> io::Result<()> {
-    let mut own = File::open("/proc/self/exe")?;
-    let mut copy = File::options()
+fn write_stand_in(path: &Path, trailer: &Trailer, modified: Option<SystemTime>) -> io::Result<()> {
+    let mut file = File::options()
         .write(true)
         .create_new(true)
         .mode(0o755)
         .open(path)?;
-    io::copy(&mut own, &mut copy)?;
-    copy.write_all(&trailer.encode())?;
+    file.write_all(&trailer.encode())?;
     // The mode given to open is narrowed by the umask.
-    copy.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     if let Some(time) = modified {
-        copy.set_modified(time)?;
+        file.set_modified(time)?;
     }
     Ok(())
 }

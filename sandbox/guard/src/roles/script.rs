@@ -13,16 +13,27 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Run the script that the trailer names.
-pub fn main(trailer: &Trailer, arg0: &OsStr, args: &[OsString]) -> ! {
-    let real = match std::env::current_exe() {
-        Ok(own) => own.with_file_name(OsStr::from_bytes(&trailer.name)),
-        Err(error) => refuse(&sys::context("find our own program", &error)),
+/// Run the script that a stand-in names: the first argument, which the kernel puts there (execve(2), "Interpreter
+/// scripts"). The others are the script's.
+pub fn main(args: &[OsString]) -> ! {
+    let Some((arg0, args)) = args.split_first() else {
+        refuse("a build script's stand-in was not named")
     };
+    let stand_in = Path::new(arg0);
+    let open = File::options()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(stand_in);
+    let trailer = match open.and_then(|file| Trailer::read(&file)) {
+        Ok(Some(trailer)) => trailer,
+        Ok(None) => refuse(&format!("{}: not a stand-in", stand_in.display())),
+        Err(error) => refuse(&sys::context(&stand_in.to_string_lossy(), &error)),
+    };
+    let real = stand_in.with_file_name(OsStr::from_bytes(&trailer.name));
     let Some(settings) = settings() else {
         exec(real.as_os_str(), arg0, args)
     };
-    if let Err(error) = verify(&real, trailer) {
+    if let Err(error) = verify(&real, &trailer) {
         refuse(&format!("{}: {error}", real.display()));
     }
     if !is_first() {
@@ -39,7 +50,7 @@ pub fn main(trailer: &Trailer, arg0: &OsStr, args: &[OsString]) -> ! {
     );
     let launch = Launch {
         program: real.into(),
-        arg0: arg0.to_os_string(),
+        arg0: arg0.clone(),
         args: args.to_vec(),
         rules,
         settings: &settings,
