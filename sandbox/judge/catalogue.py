@@ -74,7 +74,10 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "CS0107": Entry("tried to leave the confinement of its unit", "critical", _NOT_YOURS),
     "CS0108": Entry(
-        "changed another unit's output", "critical", "the build dir was made stale where it was touched; build again"
+        "has an output that somebody changed after it had ended",
+        "critical",
+        "this is whom it was done to: who did it has a finding of its own (CS0112) where the record saw it, and may be "
+        "a program outside the sandbox; the build dir was made stale where it was touched; build again",
     ),
     "CS0109": Entry(
         "an output changed after its unit had ended, outside any sandboxed build",
