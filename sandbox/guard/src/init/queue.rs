@@ -77,7 +77,16 @@ impl Queue {
             waiting.events = line;
         }
         if urgent {
-            waiting.urgent = true;
+            self.hurry(waiting);
+        }
+    }
+
+    /// Have what waits written at once. Whoever is woken while we hold the lock would only wait again, and who was woken
+    /// before and has not come yet takes this along.
+    fn hurry(&self, mut waiting: MutexGuard<'_, Waiting>) {
+        let woken = std::mem::replace(&mut waiting.urgent, true);
+        drop(waiting);
+        if !woken {
             self.wake.notify_one();
         }
     }
@@ -87,8 +96,7 @@ impl Queue {
         let mut waiting = self.lock_with_room();
         waiting.seal();
         frame::push(&mut waiting.frames, kind, payload);
-        waiting.urgent = true;
-        self.wake.notify_one();
+        self.hurry(waiting);
     }
 
     /// Put a frame before everything else. Only before `write_to` runs.
