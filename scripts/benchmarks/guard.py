@@ -91,7 +91,8 @@ def run(options: argparse.Namespace, scratch: Path, env: dict[str, str], report:
 
 def _kinds(calls: int, scratch: Path) -> list[Kind]:
     cores = len(os.sched_getaffinity(0))
-    # A program's writes into the target dir are only counted, but for those into the build dir.
+    # A program's writes into the target dir are only counted, but for those into the build dir: these are told at once,
+    # so this is the dearest kind of open.
     listed, written = scratch / "shown" / "listed", scratch / _BUILD_DIR / "written"
     for path in (listed, written):
         path.parent.mkdir(parents=True)
