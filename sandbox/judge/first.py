@@ -36,8 +36,8 @@ _CARGO_LOCKS = (".package-cache", ".package-cache-mutate", ".global-cache", ".gl
 # `git describe --dirty`, which build scripts and macros ask for a version, would refresh the index, is refused and goes
 # on without (git's builtin/describe.c). A lock that can't be made does nothing.
 _GIT_LOCK = "/.git/index.lock"
-# As ld.so(8) looks for them.
-_LIBRARY = re.compile(r"\.so(?:\.[0-9.]+)?$")
+# As ld.so(8) looks for them: any text may follow, as in libLLVM.so.22.1-rust-1.95.0-stable.
+_LIBRARY = re.compile(r"\.so(?:\.[^/]*)?$")
 
 Event = Mapping[str, Any]
 
@@ -185,8 +185,9 @@ class Judge:
         if event.get("note") == "foreign output":
             return self._add("CS0112", event["unit"], path, f"opened {path} for writing: another unit's output", event)
         if event.get("note") == "stray output":
-            code = "CS0116" if _LIBRARY.search(path) else "CS0114"
-            return self._add(code, event["unit"], path, f"made {path}", event)
+            made = places[-1]
+            code = "CS0116" if _LIBRARY.search(made) else "CS0114"
+            return self._add(code, event["unit"], made, f"made {made}", event)
         if event.get("outcome") != "denied" or event.get("unit") == "u0":
             return None
         if event.get("kind") == "open" and (path in self._harmless or self._is_git_lock(path, event)):

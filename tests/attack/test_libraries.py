@@ -12,7 +12,20 @@ pytestmark = [pytest.mark.attack, pytest.mark.engine]
 # Every compiler and linker needs it. No library at all, so a program that takes it can't start, and says why.
 PLANTED = "{deps}/libc.so.6"
 ACTS = {"plant": ("put", PLANTED, "csbench: not a library")}
+# A name that compilers give to what they remove again is not told of; what it becomes is.
+RENAMED = {"make": ("put", "{deps}/rustc-csbench.tmp", "x"), "plant": ("rename", "{deps}/rustc-csbench.tmp", PLANTED)}
 TAKEN = "libc.so.6: file too short"
+
+
+def test_a_library_that_a_macro_only_names_so_in_the_end_is_found_as_one(arena: Arena) -> None:
+    path = arena.project.build_dir / "debug/deps/libc.so.6"
+    try:
+        found = arena.attack(macro=RENAMED)
+        assert set(found.macro.values()) == {"ok"}
+        subjects = [entry["subject"] for entry in found.run.findings("CS0116")]
+        assert (found.done.code, subjects) == (0, [str(path)]), found.done.shown
+    finally:
+        path.unlink(missing_ok=True)
 
 
 @core

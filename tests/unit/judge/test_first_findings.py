@@ -94,7 +94,7 @@ def test_a_new_file_among_the_outputs_of_others_is_found() -> None:
     assert code(made, stray) == ["CS0114"]
 
 
-@pytest.mark.parametrize("name", ["libc.so.6", "libz.so", "libstdc++.so.6.0.30"])
+@pytest.mark.parametrize("name", ["libc.so.6", "libz.so", "libstdc++.so.6.0.30", "libLLVM.so.22.1-rust-1.95.0"])
 def test_a_library_among_the_outputs_of_others_is_graver_than_another_file(name: str) -> None:
     made = judge()
     planted = event("open", access="write", flags=["create"], path=f"/b/debug/deps/{name}", note="stray output")
@@ -102,7 +102,15 @@ def test_a_library_among_the_outputs_of_others_is_graver_than_another_file(name:
     assert made.findings()[0].severity == "critical"
 
 
-@pytest.mark.parametrize("name", ["notes.so.txt", "x.sound", "lib.so/notes"])
+def test_a_library_that_got_its_name_by_a_rename_or_a_link_is_one_too() -> None:
+    for kind in ("rename", "link"):
+        made = judge()
+        moved = event(kind, path="/b/debug/deps/rustcA.tmp", path2="/b/debug/deps/libc.so.6", note="stray output")
+        assert code(made, moved) == ["CS0116"], kind
+        assert made.findings()[0].subject == "/b/debug/deps/libc.so.6"
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "x.sound", "lib.so/notes"])
 def test_a_name_that_no_loader_asks_for_is_no_library(name: str) -> None:
     made = judge()
     stray = event("open", access="write", flags=["create"], path=f"/b/debug/deps/{name}", note="stray output")

@@ -40,6 +40,7 @@ fn without_outputs(value: &[u8], tops: &[Vec<u8>]) -> Option<Vec<u8>> {
 /// `PROFILE`, `TRIPLE/PROFILE`, and `deps` in either: what cargo calls the root and the deps output.
 fn is_output_folder(rest: &[u8]) -> bool {
     let mut parts: Vec<&[u8]> = rest.split(|byte| *byte == b'/').collect();
+    parts.retain(|part| !matches!(*part, b"" | b"."));
     if parts.len() > 1 && parts.last() == Some(&&b"deps"[..]) {
         parts.pop();
     }
@@ -74,7 +75,9 @@ mod tests {
 
     #[test]
     fn nothing_left_is_no_variable_and_what_was_empty_stays() {
-        assert_eq!(left("/ws/target/.cs/build/debug/deps"), None);
+        for folder in ["debug/deps", "debug/deps/", "debug//deps", "debug/./deps/."] {
+            assert_eq!(left(&format!("/ws/target/.cs/build/{folder}")), None);
+        }
         assert_eq!(left("/ws/target/debug/deps::/x").as_deref(), Some(":/x"));
         assert_eq!(left("").as_deref(), Some(""));
     }

@@ -38,7 +38,7 @@ pub fn main(args: &[OsString]) -> ! {
         rules,
         settings: &settings,
         through_us: false,
-        tests: true,
+        tests: args.iter().any(|arg| arg == "--test"),
     };
     let outcome = child::run(launch).unwrap_or_else(|error| refuse(&error));
     let mut report = Report::default();
