@@ -29,22 +29,22 @@ def test_a_library_that_a_macro_only_names_so_in_the_end_is_found_as_one(arena: 
 
 
 @core
+@pytest.mark.parametrize("verb", ["build", "doc"])
 def test_a_library_that_a_macro_leaves_among_the_outputs_is_taken_by_no_later_compiler(
-    arena: Arena, weak: Arena
+    arena: Arena, weak: Arena, verb: str
 ) -> None:
     """cargo names that folder in LD_LIBRARY_PATH, before the system's own; all compilers may write there."""
     path = arena.project.build_dir / "debug/deps/libc.so.6"
     try:
-        found = arena.attack(macro=ACTS)
-        assert found.macro["plant"] == "ok"
-        assert path.is_file()
+        found = arena.attack(macro=ACTS, verb=(verb,))
+        assert path.is_file(), "rustdoc, which expands the macro again, may fail to plant it; the compiler does not"
         assert found.done.code == 0, found.done.shown
         assert "CS0116" in found.codes("csbench-consumer"), found.done.shown
     finally:
         path.unlink(missing_ok=True)
     planted = weak.project.build_dir / "debug/deps/libc.so.6"
     try:
-        taken = weak.attack(macro=ACTS, removed=("libraries",))
+        taken = weak.attack(macro=ACTS, verb=(verb,), removed=("libraries",))
         assert taken.done.code == 101, taken.done.shown
         assert TAKEN in taken.done.shown
     finally:
