@@ -89,16 +89,11 @@ fn dispatch(guard: &mut Guard, call: &mut Call<'_>, number: Nr) -> Answer {
         libc::SYS_sendmmsg => guard.send_messages(call),
         libc::SYS_kill => guard.signal(call, "kill", i64::from(call.int(0)), call.int(1)),
         libc::SYS_tkill => guard.signal(call, "tkill", i64::from(call.int(0)), call.int(1)),
-        libc::SYS_tgkill => guard.signal(call, "tgkill", i64::from(call.int(1)), call.int(2)),
+        libc::SYS_tgkill => guard.signal_thread(call, "tgkill"),
         libc::SYS_rt_sigqueueinfo => {
             guard.signal(call, "rt_sigqueueinfo", i64::from(call.int(0)), call.int(1))
         }
-        libc::SYS_rt_tgsigqueueinfo => guard.signal(
-            call,
-            "rt_tgsigqueueinfo",
-            i64::from(call.int(1)),
-            call.int(2),
-        ),
+        libc::SYS_rt_tgsigqueueinfo => guard.signal_thread(call, "rt_tgsigqueueinfo"),
         libc::SYS_pidfd_send_signal => guard.signal_by_descriptor(call),
         libc::SYS_fcntl => guard.owner(call),
         libc::SYS_prctl => guard.prctl(call),

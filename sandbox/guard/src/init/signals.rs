@@ -50,6 +50,15 @@ impl Guard {
         }
     }
 
+    /// A signal to a thread of the process that the first argument names.
+    pub fn signal_thread(&mut self, call: &Call<'_>, name: &'static str) -> Answer {
+        // The kernel takes no thread of another process than that (tgkill(2)).
+        if i64::from(call.int(0)) == i64::from(call.caller.pid) {
+            return self.count(call.caller);
+        }
+        self.signal(call, name, i64::from(call.int(1)), call.int(2))
+    }
+
     /// fcntl(2) with `F_SETOWN` or `F_SETOWN_EX`: whom the kernel signals when data arrives at a descriptor.
     pub fn owner(&mut self, call: &Call<'_>) -> Answer {
         const NAME: &str = "fcntl";
