@@ -96,25 +96,30 @@ pub fn strings(tid: u32, array: u64, limit: usize) -> io::Result<Strings> {
     if array == 0 {
         return Ok(strings);
     }
-    for index in 0.. {
-        let mut pointer = [0u8; 8];
-        pointers.exact(array.wrapping_add(index * 8), &mut pointer)?;
-        let pointer = u64::from_ne_bytes(pointer);
-        if pointer == 0 {
-            break;
+    let mut at = array;
+    loop {
+        let piece = pointers.pointers(at)?;
+        texts.fetch(&piece);
+        for pointer in &piece {
+            let mut text = Vec::new();
+            let whole = texts.string(*pointer, room, &mut text)?;
+            // An empty argument takes room too, or endless ones would never be cut.
+            room = room.saturating_sub(text.len() + 8);
+            strings.all.push(text);
+            if !whole || room == 0 {
+                strings.cut = true;
+                return Ok(strings);
+            }
         }
-        let mut text = Vec::new();
-        let whole = texts.string(pointer, room, &mut text)?;
-        // An empty argument takes room too, or endless ones would never be cut.
-        room = room.saturating_sub(text.len() + 8);
-        strings.all.push(text);
-        if !whole || room == 0 {
-            strings.cut = true;
-            break;
+        if piece.len() < AT_ONCE {
+            return Ok(strings);
         }
+        at = at.wrapping_add(AT_ONCE as u64 * 8);
     }
-    Ok(strings)
 }
+
+/// Strings that are looked for in one go.
+const AT_ONCE: usize = 64;
 
 /// Pages that are kept: arguments lie close together, but a program that has put them together itself has them strewn
 /// over the pages of its heap, one after the other in no order.
@@ -126,6 +131,9 @@ struct Reader {
     pages: Vec<(u64, Box<[u8; PAGE as usize]>)>,
     /// The place that is given up next.
     oldest: usize,
+    /// Pages that were read together, in order, and their bytes.
+    fetched: Vec<u64>,
+    bytes: Vec<u8>,
 }
 
 impl Reader {
@@ -134,18 +142,73 @@ impl Reader {
             tid,
             pages: Vec::new(),
             oldest: 0,
+            fetched: Vec::new(),
+            bytes: Vec::new(),
         }
+    }
+
+    /// Read all pages that these addresses are in by one call, which costs about as much as for one page. Those that can't
+    /// be read, and all after them, are left to `rest`.
+    fn fetch(&mut self, addresses: &[u64]) {
+        let mut pages: Vec<u64> = addresses.iter().map(|at| at - at % PAGE).collect();
+        pages.sort_unstable();
+        pages.dedup();
+        let remote: Vec<libc::iovec> = pages
+            .iter()
+            .map(|page| libc::iovec {
+                iov_base: *page as *mut libc::c_void,
+                iov_len: PAGE as usize,
+            })
+            .collect();
+        self.bytes.resize(pages.len() * PAGE as usize, 0);
+        let local = libc::iovec {
+            iov_base: self.bytes.as_mut_ptr().cast(),
+            iov_len: self.bytes.len(),
+        };
+        let tid = i32::try_from(self.tid).unwrap_or(-1);
+        // SAFETY: `local` describes the whole of `bytes`; the remote addresses are checked by the kernel.
+        let count = unsafe {
+            libc::process_vm_readv(
+                tid,
+                &local,
+                1,
+                remote.as_ptr(),
+                remote.len() as libc::c_ulong,
+                0,
+            )
+        };
+        pages.truncate(usize::try_from(count).unwrap_or(0) / PAGE as usize);
+        self.fetched = pages;
+    }
+
+    /// Pointers from `address` on, up to a null one: `AT_ONCE` of them, or fewer where the array ends.
+    fn pointers(&mut self, address: u64) -> io::Result<Vec<u64>> {
+        let mut found = Vec::with_capacity(AT_ONCE);
+        for index in 0..AT_ONCE as u64 {
+            let mut pointer = [0u8; 8];
+            self.exact(address.wrapping_add(index * 8), &mut pointer)?;
+            match u64::from_ne_bytes(pointer) {
+                0 => break,
+                pointer => found.push(pointer),
+            }
+        }
+        Ok(found)
     }
 
     /// The bytes from `address` to the end of its page.
     fn rest(&mut self, address: u64) -> io::Result<&[u8]> {
         let page = address - address % PAGE;
+        let within = usize::try_from(address - page).unwrap_or(0);
+        if let Ok(index) = self.fetched.binary_search(&page) {
+            let begin = index * PAGE as usize;
+            return Ok(&self.bytes[begin + within..begin + PAGE as usize]);
+        }
         let known = self.pages.iter().position(|(at, _)| *at == page);
         let index = match known {
             Some(index) => index,
             None => self.load(page)?,
         };
-        Ok(&self.pages[index].1[usize::try_from(address - page).unwrap_or(0)..])
+        Ok(&self.pages[index].1[within..])
     }
 
     fn load(&mut self, page: u64) -> io::Result<usize> {
@@ -256,6 +319,25 @@ mod tests {
         array.push(0);
         let found = strings(own(), array.as_ptr() as u64, 1 << 20).unwrap();
         assert_eq!(found.all, wanted);
+    }
+
+    #[test]
+    fn a_string_goes_on_in_the_next_page_and_one_that_can_t_be_read_is_an_error_after_those_before()
+    {
+        let mut heap = vec![b'x'; 3 * PAGE as usize];
+        let page = (heap.as_ptr() as u64).next_multiple_of(PAGE);
+        let at = usize::try_from(page - heap.as_ptr() as u64).unwrap();
+        heap[at + PAGE as usize + 3] = 0;
+        heap[at..at + 2].copy_from_slice(b"a\0");
+        let long = page + PAGE - 3;
+        let found = strings(own(), [page, long, 0].as_ptr() as u64, 1 << 16).unwrap();
+        assert_eq!(found.all, [b"a".to_vec(), b"xxxxxx".to_vec()]);
+        assert!(strings(own(), [page, long, 8, 0].as_ptr() as u64, 1 << 16).is_err());
+        let cut = strings(own(), [page, long, 8, 0].as_ptr() as u64, 12).unwrap();
+        assert_eq!(
+            (cut.all, cut.cut),
+            (vec![b"a".to_vec(), b"xxx".to_vec()], true)
+        );
     }
 
     #[test]
