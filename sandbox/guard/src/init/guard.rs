@@ -256,7 +256,12 @@ impl Guard {
         };
         if !std::mem::replace(&mut unit.ended, true) {
             let record = unit.end_json(now);
-            self.queue.frame(b'U', &record);
+            // Of an end only survivors may have to end the build; the next unit's start takes it along anyway.
+            if unit.survivors > 0 {
+                self.queue.frame(b'U', &record);
+            } else {
+                self.queue.lazy_frame(b'U', &record);
+            }
         }
     }
 

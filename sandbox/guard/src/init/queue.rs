@@ -13,6 +13,9 @@ const EVENT_FRAME: usize = 256 << 10;
 /// Longest time that an event waits for others, unless it is urgent: each frame wakes the host, on a processor that the
 /// build could use.
 const DELAY: Duration = Duration::from_millis(200);
+/// Shortest time between two frames but for the last: what comes in quick succession leaves together, and whoever brings
+/// it need not wake the writer each time. Ending a build takes longer than that.
+const REST: Duration = Duration::from_millis(1);
 
 #[derive(Default)]
 struct Waiting {
@@ -22,6 +25,8 @@ struct Waiting {
     leaving: usize,
     closed: bool,
     urgent: bool,
+    /// The writer sleeps until it is woken.
+    asleep: bool,
 }
 
 impl Waiting {
@@ -38,11 +43,23 @@ impl Waiting {
 }
 
 /// The queue. All methods may be called from any thread.
-#[derive(Default)]
 pub struct Queue {
     waiting: Mutex<Waiting>,
     wake: Condvar,
     room: Condvar,
+    /// See `DELAY`.
+    delay: Duration,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            waiting: Mutex::default(),
+            wake: Condvar::new(),
+            room: Condvar::new(),
+            delay: DELAY,
+        }
+    }
 }
 
 impl Queue {
@@ -81,22 +98,32 @@ impl Queue {
         }
     }
 
-    /// Have what waits written at once. Whoever is woken while we hold the lock would only wait again, and who was woken
-    /// before and has not come yet takes this along.
+    /// Have what waits written at once. Whoever is woken while we hold the lock would only wait again, and a writer that
+    /// is awake, or was woken before and has not come yet, takes this along.
     fn hurry(&self, mut waiting: MutexGuard<'_, Waiting>) {
-        let woken = std::mem::replace(&mut waiting.urgent, true);
+        waiting.urgent = true;
+        let asleep = std::mem::take(&mut waiting.asleep);
         drop(waiting);
-        if !woken {
+        if asleep {
             self.wake.notify_one();
         }
     }
 
     /// Add a frame behind all events so far. Waits for room.
     pub fn frame(&self, kind: u8, payload: &[u8]) {
+        self.hurry(self.push(kind, payload));
+    }
+
+    /// The same for what may wait for others, as events do.
+    pub fn lazy_frame(&self, kind: u8, payload: &[u8]) {
+        drop(self.push(kind, payload));
+    }
+
+    fn push(&self, kind: u8, payload: &[u8]) -> MutexGuard<'_, Waiting> {
         let mut waiting = self.lock_with_room();
         waiting.seal();
         frame::push(&mut waiting.frames, kind, payload);
-        self.hurry(waiting);
+        waiting
     }
 
     /// Put a frame before everything else. Only before `write_to` runs.
@@ -127,11 +154,13 @@ impl Queue {
             waiting.leaving = 0;
             self.room.notify_all();
             if !waiting.urgent && !waiting.closed && waiting.len() < EVENT_FRAME {
+                waiting.asleep = true;
                 waiting = self
                     .wake
-                    .wait_timeout(waiting, DELAY)
+                    .wait_timeout(waiting, self.delay)
                     .unwrap_or_else(PoisonError::into_inner)
                     .0;
+                waiting.asleep = false;
             }
             waiting.seal();
             waiting.urgent = false;
@@ -146,6 +175,9 @@ impl Queue {
             bytes.clear();
             // A burst must not keep its memory for the rest of the build.
             bytes.shrink_to(1 << 20);
+            if !closed {
+                std::thread::sleep(REST);
+            }
         }
     }
 }
@@ -170,6 +202,49 @@ mod tests {
                 frames.push((kind, payload.to_vec()));
             }
         }
+    }
+
+    #[test]
+    fn what_is_urgent_leaves_at_once_and_takes_along_what_could_wait() {
+        let queue = Arc::new(Queue {
+            delay: Duration::from_secs(3600),
+            ..Queue::default()
+        });
+        let (from, to) = sys::pipe().unwrap();
+        let writer = std::thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || queue.write_to(to.as_raw_fd())
+        });
+        let mut heard = Vec::new();
+        let mut hear = |wanted: &[u8]| {
+            let mut buffer = [0; 4096];
+            while !heard.ends_with(wanted) {
+                let count = sys::read(from.as_raw_fd(), &mut buffer).unwrap();
+                assert!(count > 0, "ended without {wanted:?}");
+                heard.extend_from_slice(&buffer[..count]);
+            }
+        };
+        while !queue.lock().asleep {
+            std::thread::yield_now();
+        }
+        queue.lazy_frame(b'U', b"end");
+        queue.event(false, |out| out.extend_from_slice(b"read\n"));
+        queue.event(true, |out| out.extend_from_slice(b"told\n"));
+        hear(b"told\n");
+        // In quick succession: the writer writes or rests.
+        for round in 0..20 {
+            let line = format!("again {round}\n").into_bytes();
+            queue.event(true, |out| out.extend_from_slice(&line));
+            hear(&line);
+        }
+        while !queue.lock().asleep {
+            std::thread::yield_now();
+        }
+        queue.lazy_frame(b'U', b"last");
+        assert!(queue.lock().asleep, "nobody was woken for it");
+        queue.close();
+        hear(b"last");
+        writer.join().unwrap().unwrap();
     }
 
     #[test]
