@@ -43,6 +43,25 @@ def shots() -> Acts:
     return acts | {"everybody": ("kill", "-1", SIGUSR1), "group": ("kill", "0", SIGUSR1)}
 
 
+def disguised() -> Acts:
+    """SIGKILL for somebody else's thread under our own process's number."""
+    return {
+        f"{call}-{name}": ("call", number(call), "pid:self", f"pid:{who}", SIGKILL, *more)
+        for call, more in (("tgkill", ()), ("rt_tgsigqueueinfo", ("buf",)))
+        for name, who in TARGETS.items()
+    }
+
+
+@pytest.mark.parametrize("removed", [(), ("sigscope",)], ids=["both walls", "the guard alone"])
+def test_a_thread_of_somebody_else_cannot_be_killed_as_one_of_our_own(weak: Arena, removed: tuple[str, ...]) -> None:
+    found = weak.attack(script=disguised() | THEN, neighbour=BESIDE, removed=removed, verb=("build", "-j4"))
+    assert found.done.code == 0, found.done.shown
+    assert found.told("csbench-neighbour")["alive"].startswith("ok:")
+    # The kernel looks for the thread in that process alone, and lets nobody else queue what says it comes from a kill.
+    told = {(name.partition("-")[0], found.script[name]) for name in disguised()}
+    assert told == {("tgkill", "ESRCH"), ("rt_tgsigqueueinfo", "EPERM")}
+
+
 @core
 def test_nobody_outside_the_unit_can_be_killed_and_each_try_is_recorded(arena: Arena) -> None:
     macro = {f"m-{name}": ("kill", who, SIGKILL) for name, who in TARGETS.items() if name != "neighbour"}
