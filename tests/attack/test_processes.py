@@ -52,7 +52,7 @@ def disguised() -> Acts:
     }
 
 
-@pytest.mark.parametrize("removed", [(), ("sigscope",)], ids=["both walls", "the guard alone"])
+@pytest.mark.parametrize("removed", [(), ("sigscope",)], ids=["scoped by Landlock", "not scoped"])
 def test_a_thread_of_somebody_else_cannot_be_killed_as_one_of_our_own(weak: Arena, removed: tuple[str, ...]) -> None:
     found = weak.attack(script=disguised() | THEN, neighbour=BESIDE, removed=removed, verb=("build", "-j4"))
     assert found.done.code == 0, found.done.shown
