@@ -219,6 +219,14 @@ mod tests {
         let mut hear = |wanted: &[u8]| {
             let mut buffer = [0; 4096];
             while !heard.ends_with(wanted) {
+                let mut poll = libc::pollfd {
+                    fd: from.as_raw_fd(),
+                    events: libc::POLLIN,
+                    revents: 0,
+                };
+                // SAFETY: one entry, writable.
+                let ready = unsafe { libc::poll(&mut poll, 1, 60_000) };
+                assert!(ready > 0, "nobody was woken for {wanted:?}");
                 let count = sys::read(from.as_raw_fd(), &mut buffer).unwrap();
                 assert!(count > 0, "ended without {wanted:?}");
                 heard.extend_from_slice(&buffer[..count]);
