@@ -14,6 +14,7 @@ mod report;
 mod roles;
 mod rules;
 mod rustc_args;
+mod sched;
 mod seals;
 mod sys;
 mod trailer;

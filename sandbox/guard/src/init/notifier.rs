@@ -3,33 +3,13 @@
 use super::calls;
 use super::guard::{Answer, Guard};
 use super::seccomp::{self, Buffer};
+use crate::sched;
 use std::hint;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 
 /// `SECCOMP_USER_NOTIF_FLAG_CONTINUE`
 const CONTINUE: u32 = 1;
-
-/// Shortest slice that the kernel takes, in nanoseconds (sched(7); Linux 6.12 heeds it for ordinary tasks).
-const SLICE_NS: u64 = 100_000;
-
-/// Ask for the processor in short pieces. A build has more runnable threads than processors; on a wake-up the kernel
-/// prefers who asks for less, so that a caller does not wait for a compiler's whole slice. Older kernels ignore it.
-fn take_short_slices() {
-    let attributes = libc::sched_attr {
-        size: size_of::<libc::sched_attr>() as u32,
-        sched_policy: libc::SCHED_OTHER as u32,
-        sched_flags: 0,
-        // SAFETY: the call touches no memory.
-        sched_nice: unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) },
-        sched_priority: 0,
-        sched_runtime: SLICE_NS,
-        sched_deadline: 0,
-        sched_period: 0,
-    };
-    // SAFETY: the structure is readable for the size it tells.
-    unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &attributes, 0) };
-}
 
 /// Looks at a lock that another thread holds, before sleeping; an answer takes about as long.
 const LOOKS: u32 = 400;
@@ -73,7 +53,7 @@ fn enter<T>(guard: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Serve until the listener breaks, which it does when nobody is left under the filter.
 fn serve(listener: i32, guard: &Mutex<Guard>) {
-    take_short_slices();
+    sched::take_short_slices();
     let mut buffer = Buffer::new();
     loop {
         let notification = match buffer.receive(listener) {

@@ -6,6 +6,7 @@ use crate::landlock::Ruleset;
 use crate::paths;
 use crate::report::Report;
 use crate::rules::{scratch_prefix, WriteRules};
+use crate::sched;
 use crate::sys::{self, Ended, Reaped};
 use std::ffi::OsString;
 use std::fs;
@@ -65,6 +66,9 @@ impl Drop for Scratch {
 pub fn run(launch: Launch<'_>) -> Result<Outcome, String> {
     if !launch.settings.without_subreaper {
         sys::become_subreaper().map_err(|error| sys::context("PR_SET_CHILD_SUBREAPER", &error))?;
+    }
+    if !launch.tests {
+        sched::stand_back();
     }
     let top = &launch.settings.scratch;
     let scratch = Scratch::new(top).map_err(|error| {
