@@ -220,7 +220,8 @@ impl Guard {
         let index = self.units.len();
         let mut unit = Unit::new(index, role, identity, caller.pid, rules);
         unit.quiet = quiet_prefixes(&self.settings, role, &unit.identity);
-        self.queue.frame(b'U', &unit.start_json(self.now()));
+        // What the unit does comes behind this, in order, and what may end the build takes it along.
+        self.queue.lazy_frame(b'U', &unit.start_json(self.now()));
         self.units.push(unit);
         self.processes.assign(caller.pid, index, guarding);
         caller.unit = index;
