@@ -43,6 +43,10 @@ class BubblewrapSession:
         self.stdout_fd = process.stdout.fileno()
         self.stderr_fd = process.stderr.fileno()
 
+    def begun(self) -> None:
+        # What goes wrong the guard says, or bwrap on its error output.
+        pass
+
     def poll(self) -> int | None:
         return self._process.poll()
 

@@ -10,7 +10,7 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sandbox.engine import docker_image, docker_leftovers
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class DockerSession:
-    """One container: attached, then started."""
+    """One container: attached, then started, which takes the daemon a while (`begun`)."""
 
     def __init__(self, api: APIClient, name: str, plan: Plan) -> None:
         self._api = api
@@ -43,6 +43,9 @@ class DockerSession:
         self._closed = False
         self._first = -1
         self._plan = plan
+        self._started_at = 0.0
+        self._start_error: BaseException | None = None
+        self._start = threading.Thread(target=self._ask_to_start, name="docker-start", daemon=True)
         events = api.events(
             since=int(time.time()) - 1, filters={"container": [name], "event": ["die", "kill", "oom"]}, decode=True
         )
@@ -56,15 +59,31 @@ class DockerSession:
         self.stdout_fd, self.stderr_fd = self._streams.stdout_fd, self._streams.stderr_fd
 
     def run(self) -> None:
-        """Start it. Raises the SDK's errors, SetupError when its processes are not on this machine."""
-        before = time.clock_gettime(time.CLOCK_BOOTTIME)
-        self._api.start(self.name)
+        """Have it started."""
+        self._started_at = time.clock_gettime(time.CLOCK_BOOTTIME)
+        self._start.start()
+
+    def _ask_to_start(self) -> None:
+        try:
+            self._api.start(self.name)
+        except BaseException as error:
+            self._start_error = error
+
+    def begun(self) -> None:
+        with _in_our_words():
+            self._look()
+
+    def _look(self) -> None:
+        """Wait for its start, and see that it is where it should be. Of what is recorded nothing runs yet."""
+        self._start.join()
+        if self._start_error is not None:
+            raise self._start_error
         if not self._plan.recorded:
             return
         self.pid = int(self._api.inspect_container(self.name)["State"]["Pid"])
         with contextlib.suppress(OSError):
             self._first = os.pidfd_open(self.pid)
-        here = _is_first_process(self.pid) or (self._plan.runtime and _has_started_since(self.pid, before))
+        here = _is_first_process(self.pid) or (self._plan.runtime and _has_started_since(self.pid, self._started_at))
         if self.pid and not here and self.poll() is None:
             raise SetupError(
                 "the Docker daemon runs its containers on another machine",
@@ -170,9 +189,6 @@ class Docker:
         return state.st_uid, state.st_gid or _group_of(state.st_uid)
 
     def start(self, plan: Plan) -> DockerSession:
-        import requests
-        from docker.errors import DockerException
-
         if plan.image != self.info.image:
             raise InternalError("the plan is for another image")
         archive = b"" if plan.image else docker_image.skeleton(plan)
@@ -195,7 +211,7 @@ class Docker:
         for path, to in wanted.links:
             os.symlink(to, path)
         session = None
-        try:
+        with _in_our_words():
             name = self._create(wanted, archive)
             try:
                 session = DockerSession(self._api, name, plan)
@@ -203,20 +219,6 @@ class Docker:
             except BaseException:
                 self._give_up(name, session)
                 raise
-        except requests.ConnectionError as error:
-            raise EngineUnavailable(
-                "the Docker daemon has gone away", hint="start it again, then build again"
-            ) from error
-        except (DockerException, requests.RequestException, OSError) as error:
-            words = str(getattr(error, "explanation", None) or error)
-            if "bind source path does not exist" in words:
-                raise _sees_another_tree(words) from error
-            raise SetupError(
-                "the container can't be set up",
-                wall="container",
-                why=words[:500],
-                fix="see the daemon's log; cargo-sandbox plan build prints what was asked for",
-            ) from error
         return session
 
     def _create(self, wanted: Container, archive: bytes) -> str:
@@ -270,6 +272,28 @@ def seccomp_profile(level: str) -> str:
             wall="kernel surface",
             why=f"{path}: {error.strerror}",
             fix="install cargo-sandbox again, or use --engine bubblewrap",
+        ) from error
+
+
+@contextlib.contextmanager
+def _in_our_words() -> Iterator[None]:
+    """The SDK's errors while a container is made and started. Raises EngineUnavailable, SetupError."""
+    import requests
+    from docker.errors import DockerException
+
+    try:
+        yield
+    except requests.ConnectionError as error:
+        raise EngineUnavailable("the Docker daemon has gone away", hint="start it again, then build again") from error
+    except (DockerException, requests.RequestException, OSError) as error:
+        words = str(getattr(error, "explanation", None) or error)
+        if "bind source path does not exist" in words:
+            raise _sees_another_tree(words) from error
+        raise SetupError(
+            "the container can't be set up",
+            wall="container",
+            why=words[:500],
+            fix="see the daemon's log; cargo-sandbox plan build prints what was asked for",
         ) from error
 
 

@@ -47,6 +47,9 @@ class FakeSession:
             self.received += chunk
         os.close(fd)
 
+    def begun(self) -> None:
+        pass
+
     def poll(self) -> int | None:
         return None if self._threads[0].is_alive() else self._status
 

@@ -40,6 +40,10 @@ class Session(Protocol):
     limit: str
     broken: str
 
+    def begun(self) -> None:
+        """Wait until it has been started as the plan says; call it once, before the guard is told anything. `pid` is
+        known from here on. Raises EngineUnavailable, or SetupError if a wall can't be put up."""
+
     def poll(self) -> int | None:
         """Exit status if it has ended: the code, or minus the signal."""
 

@@ -154,12 +154,13 @@ def open_reports(targets: Sequence[tuple[str, str]], plan: Plan) -> Sequence[Des
 
 
 def tell_guard(session: Session, plan: Plan) -> None:
-    """Tell the guard what to do in a started container."""
+    """Tell the guard what to do, once its container stands as planned. Raises what `Session.begun` does."""
     settings = guard_settings(plan, seccomp.load(level=plan.seccomp_level, alone=plan.alone))
     if not plan.missing:
         # A kernel that is not this machine's, as gVisor's, has numbers of its own for files.
         settings += _same_folders(plan)
     config = memoryview(frames.encode_config(without_settings(settings, plan)))
+    session.begun()
     try:
         while config:
             config = config[os.write(session.stdin_fd, config) :]

@@ -40,6 +40,7 @@ def capture(engine: Engine, plan: Plan, on_error_line: Callable[[bytes], None]) 
     for fd in open_fds:
         poll.register(fd, select.POLLIN)
     try:
+        session.begun()
         while open_fds:
             for fd, _ in poll.poll(500):
                 chunk = os.read(fd, 1 << 18)
