@@ -48,6 +48,8 @@ def acts(arena: Arena) -> dict[str, tuple[str, ...]]:
         "cargo": ("kill", "cargo", "9"),
         "drop": ("run", "/bin/sh", "-c", "printf '#!/bin/sh\\n' > $TMPDIR/d; chmod 755 $TMPDIR/d; $TMPDIR/d"),
         "daemon": ("daemon", "csbench-left", "sleep 2.5"),
+        # Its shell has a child of its own then.
+        "wait": ("sleep", "300"),
     }
 
 

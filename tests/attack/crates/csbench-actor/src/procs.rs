@@ -22,6 +22,8 @@ extern "C" {
     fn close(fd: i32) -> i32;
     fn ptrace(request: i32, pid: i32, addr: usize, data: usize) -> isize;
     fn memfd_create(name: *const std::ffi::c_char, flags: u32) -> i32;
+    fn read(fd: i32, data: *mut u8, size: usize) -> isize;
+    fn pipe2(ends: *mut i32, flags: i32) -> i32;
     fn write(fd: i32, data: *const u8, size: usize) -> isize;
     fn fcntl(fd: i32, command: i32, ...) -> i32;
 }
@@ -31,6 +33,7 @@ const AT_EMPTY_PATH: usize = 0x1000;
 const F_SETFL: i32 = 4;
 const F_SETOWN: i32 = 8;
 const F_SETSIG: i32 = 10;
+const O_CLOEXEC: i32 = 0o2000000;
 const O_ASYNC: i32 = 0o20000;
 const CLONE_PARENT: usize = 0x8000;
 #[cfg(target_arch = "x86_64")]
@@ -246,18 +249,29 @@ fn outcome(command: &mut Command) -> Outcome {
     Ok(format!("{} {}", done.status, String::from_utf8_lossy(&text)))
 }
 
-/// The classical daemon: two forks, a session of its own, no descriptors. `tag` is in its command line.
+/// The classical daemon: two forks, a session of its own, no descriptors. `tag` is in its command line, which is there
+/// when this comes back: who has left it may end at once.
 fn daemon(tag: &str, command: &str) -> Outcome {
-    in_child(|| {
+    let mut ends = [0i32; 2];
+    check(unsafe { pipe2(ends.as_mut_ptr(), O_CLOEXEC) })?;
+    let left = in_child(|| {
         unsafe { setsid() };
         if unsafe { fork() } == 0 {
             for fd in 0..3 {
                 unsafe { close(fd) };
             }
             exec(&["/bin/sh", "-c", command, tag]);
+            unsafe { _exit(1) }
         }
         unsafe { _exit(0) }
-    })
+    });
+    unsafe {
+        close(ends[1]);
+        // Nobody writes: the end comes with the daemon's exec.
+        read(ends[0], [0u8].as_mut_ptr(), 1);
+        close(ends[0]);
+    }
+    left
 }
 
 /// A daemon that acts after a while, by itself and without another program, and then stays a little.
