@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from sandbox.baseline.keyed_lines import index, read_at, whole_lines
 from sandbox.behaviour.canonical import SCHEMA as BEHAVIOUR_SCHEMA
 from sandbox.behaviour.canonical import BehaviourError, from_json
 from sandbox.behaviour.model import Behaviour, Profile
@@ -74,50 +76,64 @@ class BehaviourShelf:
         self.failed: str | None = None
         """Why something could not be kept; None if all was. What is not kept is missing when it is read."""
 
-    def put(self, run_id: str, units: Mapping[str, Iterable[tuple[str, str, dict[str, Any]]]]) -> None:
+    def put(self, run_id: str, units: Iterable[tuple[str, Iterable[tuple[str, str, dict[str, Any]]]]]) -> None:
         """Keep the behaviours of units that ran, by their ledger key: (package, version, `canonical.unit_json`) for
-        each of them (one key may stand for several units that told no folder). Never raises for the file system."""
-        lines = []
-        for key, found in units.items():
-            shelved = [{"package": package, "version": version, "unit": unit} for package, version, unit in found]
-            line = files.dump({"key": key, "run": run_id, "normaliser": VERSION, "units": shelved})
-            if len(line) > LINE_MAX:
-                line = files.dump({"key": key, "run": run_id, "gone": True})
-                self.failed = self.failed or f"the behaviour of {key} is larger than {LINE_MAX >> 20} MiB"
-            lines.append(line)
-        if not lines:
-            return
+        each of them (one key may stand for several units that told no folder). They are asked for one after another,
+        and none is held. Never raises for the file system."""
+        mine: list[str] = []
         try:
             with self._locked() as dir_fd:
-                self._append(b"".join(lines), dir_fd)
+                for key, found in units:
+                    self._append(self._line(run_id, key, found), mine, dir_fd)
+                    mine.append(key)
         except OSError as error:
             self.failed = self.failed or f"behaviours can't be kept: {error.strerror}"
 
+    def _line(self, run_id: str, key: str, found: Iterable[tuple[str, str, dict[str, Any]]]) -> bytes:
+        shelved = [{"package": package, "version": version, "unit": unit} for package, version, unit in found]
+        line = files.dump({"key": key, "run": run_id, "normaliser": VERSION, "units": shelved})
+        if len(line) <= LINE_MAX:
+            return line
+        self.failed = self.failed or f"the behaviour of {key} is larger than {LINE_MAX >> 20} MiB"
+        return files.dump({"key": key, "run": run_id, "gone": True})
+
     def read(self, current_keys: Iterable[str]) -> Shelved:
         """What is kept of these keys. Lines that are torn, broken or of another normaliser count as missing."""
-        wanted = set(current_keys)
+        wanted = frozenset(current_keys)
         found: dict[str, tuple[Behaviour, ...]] = {}
         runs: dict[str, str] = {}
-        for key, line in self._latest().items():
-            if key not in wanted:
-                continue
-            units = _units(line)
-            if units is not None:
-                found[key], runs[key] = units, str(line.get("run", ""))
-        return Shelved(found, runs, frozenset(wanted - found.keys()))
+        with contextlib.suppress(OSError), self._opened() as fd:
+            for key, place in index(fd, SHELF_MAX).places.items():
+                if key not in wanted:
+                    continue
+                line = files.parse_object(read_at(fd, place)) or {}
+                units = _units(line)
+                if units is not None:
+                    found[key], runs[key] = units, str(line.get("run", ""))
+        return Shelved(found, runs, wanted - found.keys())
 
     def compact(self, current_keys: Iterable[str]) -> None:
         """Drop what no current key needs, if the shelf holds more than twice as much. Never raises."""
         wanted = set(current_keys)
         try:
-            with self._locked() as dir_fd:
-                lines = _lines(files.read_small(FILE, dir_fd, SHELF_MAX) or b"")
-                if len(lines) <= max(2 * len(wanted), _COMPACT_MIN):
-                    return
-                kept = {key: value for key, value in _by_key(lines).items() if key in wanted}
-                files.write_atomic(FILE, b"".join(map(files.dump, kept.values())), dir_fd)
+            with self._locked() as dir_fd, contextlib.suppress(FileNotFoundError), self._opened(dir_fd) as fd:
+                known = index(fd, SHELF_MAX)
+                if known.lines > max(2 * len(wanted), _COMPACT_MIN):
+                    places = (place for key, place in known.places.items() if key in wanted)
+                    files.write_atomic_parts(FILE, whole_lines(fd, places), dir_fd)
         except OSError as error:
             self.failed = self.failed or f"the shelf can't be compacted: {error.strerror}"
+
+    @contextlib.contextmanager
+    def _opened(self, dir_fd: int | None = None) -> Iterator[int]:
+        """The shelf's file, for reading. Raises OSError."""
+        with contextlib.ExitStack() as stack:
+            if dir_fd is None:
+                dir_fd = files.open_dir(self.folder)
+                stack.callback(os.close, dir_fd)
+            fd = files.open_regular(FILE, dir_fd)
+            stack.callback(os.close, fd)
+            yield fd
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[int]:
@@ -133,50 +149,28 @@ class BehaviourShelf:
         finally:
             os.close(dir_fd)
 
-    def _append(self, data: bytes, dir_fd: int) -> None:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(FILE, flags, 0o600, dir_fd=dir_fd)
+    def _append(self, line: bytes, mine: Collection[str], dir_fd: int) -> None:
+        """Add a line; where there is no room, without what is old: first of each key, then of all keys but `mine`."""
+        fd = os.open(FILE, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
         try:
             size = os.fstat(fd).st_size
-            if size + len(data) > SHELF_MAX:
-                os.close(fd)
-                fd = -1
-                kept = list(_by_key(_lines(files.read_small(FILE, dir_fd, SHELF_MAX) or b"")).values())
-                text = b"".join(map(files.dump, kept)) + data
-                if len(text) > SHELF_MAX:
-                    # The newest are the ones that are asked for.
-                    text = data
-                files.write_atomic(FILE, text, dir_fd)
+            if size + len(line) > SHELF_MAX:
+                files.write_atomic_parts(FILE, chain(self._kept(fd, len(line), mine), (line,)), dir_fd)
                 return
             if size and os.pread(fd, 1, size - 1) != b"\n":
-                data = b"\n" + data
-            files.write_all(fd, data)
+                line = b"\n" + line
+            files.write_all(fd, line)
         finally:
-            if fd >= 0:
-                os.close(fd)
+            os.close(fd)
 
-    def _latest(self) -> dict[str, dict[str, Any]]:
-        try:
-            dir_fd = files.open_dir(self.folder)
-        except OSError:
-            return {}
-        try:
-            return _by_key(_lines(files.read_small(FILE, dir_fd, SHELF_MAX) or b""))
-        finally:
-            os.close(dir_fd)
-
-
-def _lines(data: bytes) -> list[bytes]:
-    return [line for line in data.split(b"\n") if line]
-
-
-def _by_key(lines: Iterable[bytes]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for line in lines:
-        value = files.parse_object(line)
-        if value is not None and isinstance(key := value.get("key"), str):
-            found[key] = value
-    return found
+    def _kept(self, fd: int, taken: int, mine: Collection[str]) -> Iterator[bytes]:
+        places = index(fd, SHELF_MAX).places
+        # The newest are the ones that are asked for.
+        for kept in (places, {key: place for key, place in places.items() if key in mine}):
+            # One more for a newline that the last line may lack.
+            if sum(place.length for place in kept.values()) + 1 + taken <= SHELF_MAX:
+                return whole_lines(fd, kept.values())
+        return iter(())
 
 
 def _units(line: dict[str, Any]) -> tuple[Behaviour, ...] | None:

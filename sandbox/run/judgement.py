@@ -172,15 +172,11 @@ class Judging:
         units: dict[str, list[Behaviour]] = {}
         for one in profile.behaviours:
             units.setdefault(one.unit, []).append(one)
-        shelf.put(
-            self._run,
-            {
-                key: [
-                    (one.key.package, one.key.version, unit_json(one)) for name in names for one in units.get(name, ())
-                ]
-                for key, names in self._recorder.key_units.items()
-            },
+        shelved = (
+            (key, ((one.key.package, one.key.version, unit_json(one)) for name in names for one in units.get(name, ())))
+            for key, names in self._recorder.key_units.items()
         )
+        shelf.put(self._run, shelved)
         shelf.compact(self._ledger.entries)
 
     def _uncovered(self, profile: Profile, shelved: Shelved) -> bool:

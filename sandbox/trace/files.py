@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -75,17 +76,23 @@ def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
 
 def write_atomic(name: str, data: bytes, dir_fd: int, mode: int = 0o600) -> None:
     """Put a file in place whole: readers see the old one or the new one. Raises OSError and leaves no debris."""
+    write_atomic_parts(name, (data,), dir_fd, mode)
+
+
+def write_atomic_parts(name: str, parts: Iterable[bytes], dir_fd: int, mode: int = 0o600) -> None:
+    """The same for what comes in parts, of which one at a time is in memory; the old file may be read for them."""
     temporary = f".{name}.{os.getpid()}.new"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     remove(temporary, dir_fd)
     fd = os.open(temporary, flags, mode, dir_fd=dir_fd)
     try:
         try:
-            write_all(fd, data)
+            for part in parts:
+                write_all(fd, part)
         finally:
             os.close(fd)
         os.rename(temporary, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
-    except OSError:
+    except BaseException:
         remove(temporary, dir_fd)
         raise
 

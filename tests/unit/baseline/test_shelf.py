@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from tests.unit.baseline.made import CC, CURL, SUM, accepted, profile, script
 
 
 def put(shelf: BehaviourShelf, run: str, **units: Behaviour) -> None:
-    shelf.put(run, {key: [(one.key.package, one.key.version, unit_json(one))] for key, one in units.items()})
+    shelf.put(run, ((key, [(one.key.package, one.key.version, unit_json(one))]) for key, one in units.items()))
 
 
 RING, OTHER = script("ring", "1.0.0", CC), script("ring", "1.0.0", CURL)
@@ -39,6 +41,55 @@ def test_only_current_keys_are_given(tmp_path: Path) -> None:
     put(shelf, "r1", k1=RING, k2=OTHER)
     found = shelf.read(["k2"])
     assert (set(found.behaviours), found.missing, found.holes) == ({"k2"}, frozenset(), ())
+
+
+def test_a_shelf_larger_than_our_memory_is_kept_read_and_shrunk_line_by_line(tmp_path: Path) -> None:
+    shelf = BehaviourShelf(tmp_path)
+    facts = [replace(CURL, object=f"/usr/bin/{'x' * 200}{number}") for number in range(500)]
+    unit = script("big", "1.0.0", *facts)
+    keys = [f"k{number}" for number in range(200)]
+    tracemalloc.start()
+    try:
+        shelf.put("r1", ((key, [("big", "1.0.0", unit_json(unit))]) for key in keys))
+        shelf.put("r2", ((key, [("big", "1.0.0", unit_json(unit))]) for key in keys[:100]))
+        shelf.compact(keys[:60])
+        found = shelf.read(keys[:2])
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found.behaviours == {"k0": (unit,), "k1": (unit,)} and set(found.runs.values()) == {"r2"}
+    line = len((tmp_path / FILE).read_bytes().partition(b"\n")[0])
+    assert len((tmp_path / FILE).read_bytes().splitlines()) == 60
+    assert most < 20 * line
+
+
+def test_a_line_that_is_torn_takes_the_place_of_what_its_unit_did_before(tmp_path: Path) -> None:
+    shelf = BehaviourShelf(tmp_path)
+    put(shelf, "r1", k1=RING)
+    put(shelf, "r2", k1=OTHER)
+    data = (tmp_path / FILE).read_bytes()
+    (tmp_path / FILE).write_bytes(data[:-40])
+    assert shelf.read(["k1"]).missing == {"k1"}
+
+
+def test_no_room_costs_what_is_old_and_not_what_this_run_has_put(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = BehaviourShelf(tmp_path)
+    put(shelf, "r1", **{f"old{number}": RING for number in range(10)})
+    monkeypatch.setattr(module, "SHELF_MAX", (tmp_path / FILE).stat().st_size + 50)
+    new = {f"new{number}": RING for number in range(5)}
+    put(shelf, "r2", **new)
+    found = shelf.read([*new, "old0"])
+    assert (set(found.behaviours), found.missing) == (set(new), {"old0"})
+    assert (tmp_path / FILE).stat().st_size <= module.SHELF_MAX
+
+
+def test_a_key_may_hold_what_json_writes_with_escapes(tmp_path: Path) -> None:
+    shelf = BehaviourShelf(tmp_path)
+    keys = ['/w/"quoted"', "/w/back\\slash", "/w/\udcff", "/w/ü\n"]
+    put(shelf, "r1", **dict.fromkeys(keys, RING))
+    assert set(shelf.read(keys).behaviours) == set(keys)
 
 
 @pytest.mark.parametrize("cut", range(1, 60, 7))

@@ -410,7 +410,7 @@ def test_what_is_fresh_is_taken_from_the_shelf_or_from_the_run_in_which_it_ran(w
         script = next(one for one in profile_of(reader).behaviours if one.key.role == "script")
     text = json.dumps(unit_json(script)).replace("/usr/bin/cc", "/usr/bin/shelved")
     shelf = BehaviourShelf(ledger_folder(ws.state, str(build_dir)))
-    shelf.put(first, {str(key): [("evil", "1.0.0", json.loads(text))]})
+    shelf.put(first, [(str(key), [("evil", "1.0.0", json.loads(text))])])
     assert programs() == ["/usr/bin/shelved"]
     (shelf.folder / "behaviours.jsonl").unlink()
     for name in (ws.state / "runs" / first).iterdir():
