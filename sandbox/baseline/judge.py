@@ -48,7 +48,9 @@ def drift(profile: Profile, packages: Checksums, stores: Stores) -> Drift:
     Facts that are missing are no finding.
     """
     if not stores.has_own:
-        return Drift(no_baseline=len({one.key for one in profile.behaviours if speaks_of(one)}))
+        unknown = len({one.key for one in profile.behaviours if speaks_of(one)})
+        # Of a record with a hole no class is whole, which the run's verdict says.
+        return Drift(no_baseline=unknown, notes=() if profile.holes else _most(_not_whole(profile)))
     findings: list[Finding] = []
     notes: list[str] = []
     nothing_known = 0
@@ -74,12 +76,25 @@ def drift(profile: Profile, packages: Checksums, stores: Stores) -> Drift:
                     findings.append(_unknown(one, stores))
             else:
                 findings += _new(one, stores)
-        cut = sorted({kind for one in units for kind in one.cut})
-        if cut:
-            notes.append(f"{package} {version}: not all was seen of {', '.join(cut)}")
+    return Drift(tuple(findings), nothing_known, _most([*notes, *_not_whole(profile)]))
+
+
+def _not_whole(profile: Profile) -> list[str]:
+    """Of which packages a class lacks something: what nobody saw was held neither against rules nor a baseline."""
+    cut: dict[tuple[str, str], set[Class]] = {}
+    for one in profile.behaviours:
+        if one.cut:
+            cut.setdefault((one.key.package, one.key.version), set()).update(one.cut)
+    return [
+        f"{package} {version}: not all was seen of {', '.join(sorted(kinds))}"
+        for (package, version), kinds in cut.items()
+    ]
+
+
+def _most(notes: list[str]) -> tuple[str, ...]:
     if len(notes) > _MOST_NOTES:
-        notes[_MOST_NOTES:] = [f"{len(notes) - _MOST_NOTES} more notes: see cargo-sandbox baseline status"]
-    return Drift(tuple(findings), nothing_known, tuple(notes))
+        return (*notes[:_MOST_NOTES], f"{len(notes) - _MOST_NOTES} more notes: see cargo-sandbox baseline status")
+    return tuple(notes)
 
 
 def kinds_of(one: Novelty) -> tuple[str, ...]:

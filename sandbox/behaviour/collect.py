@@ -1,41 +1,30 @@
-"""One unit's facts while the events go by. State is bounded; what does not fit is said in `cut`."""
+"""From one unit's events to its facts. State is bounded; what does not fit is said in `Facts.cut`."""
 
 from __future__ import annotations
 
 import os.path
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from sys import getsizeof
 from typing import Any
 
+from sandbox.behaviour.facts import Facts
 from sandbox.behaviour.model import Class, Fact
 from sandbox.behaviour.normalise import Normaliser, escape, stored_text
 from sandbox.behaviour.processes import Processes
 from sandbox.trace.events import CALL_KINDS, FILE_KINDS
 
-MOST_FACTS = 5_000
-"""Different facts of one class that are kept for a unit."""
-
 MOST_EXECS = 20_000
 """Execs of a unit that are kept until the end, when their chains are known."""
 
-MOST_SEQS = 3
-_ENTRY = 500
-"""About what a fact or an exec takes besides its words, in characters."""
+_EXEC = 240
+"""Bytes that an exec takes besides its texts: as it waits for its chain, and then as a fact."""
 
 _EXECUTABLE = 0o111
 _EPHEMERAL = 32768
 _LOOPBACK = ("127.", "::1")
 # Calls whose arguments are numbers with a meaning; those of others are addresses.
 _NUMBERED = ("socket", "namespace", "personality")
-
-_Identity = tuple[Class, str, str, str, tuple[str, ...], tuple[tuple[str, str], ...]]
-
-
-@dataclass(slots=True)
-class _Evidence:
-    seqs: list[int]
-    count: int
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +41,11 @@ class _Exec:
     searched: str
     absent: bool
 
+    @property
+    def size(self) -> int:
+        """What it takes, in bytes."""
+        return _EXEC + sum(map(getsizeof, (self.raw, self.program, *(value for _, value in self.detail))))
+
 
 @dataclass(slots=True)
 class Collector:
@@ -59,10 +53,8 @@ class Collector:
 
     names: Normaliser
     processes: Processes
-    cut: set[Class] = field(default_factory=set)
+    facts: Facts
     own_reads: int = 0
-    _facts: dict[_Identity, _Evidence] = field(default_factory=dict)
-    _sizes: dict[Class, int] = field(default_factory=dict)
     _execs: list[_Exec] = field(default_factory=list)
 
     def event(self, event: Mapping[str, Any]) -> str:
@@ -76,18 +68,18 @@ class Collector:
         if kind in FILE_KINDS or (kind == "other" and event.get("call") == "utimensat" and event.get("path")):
             self._file(event, kind, denied, pid, seq)
         elif kind == "dns":
-            self.add("dns", "ask", escape(stored_text(event.get("dns"))), seq=seq, detail=_outcome(denied))
+            self.facts.add("dns", "ask", escape(stored_text(event.get("dns"))), seq=seq, detail=_outcome(denied))
         elif kind in ("connect", "bind", "send"):
-            self.add("network", kind, self._peer(event), seq=seq, detail=_outcome(denied))
+            self.facts.add("network", kind, self._peer(event), seq=seq, detail=_outcome(denied))
         elif kind == "survivor":
             argv = event.get("argv")
             self.survivor(stored_text(argv[0]) if isinstance(argv, list) and argv else "", seq)
         elif kind == "kill":
             group: Class = "denied" if denied else "kernel"
-            self.add(group, kind, _target(event.get("target")), "", (*_signal(event), *_note(event)), seq)
+            self.facts.add(group, kind, _target(event.get("target")), "", (*_signal(event), *_note(event)), seq)
         elif kind == "exec":
             path = stored_text(event.get("path"))
-            self.add("denied", kind, self.names.path(path, pid), self._owner(path), _note(event), seq)
+            self.facts.add("denied", kind, self.names.path(path, pid), self._owner(path), _note(event), seq)
         else:
             self._kernel(event, kind, denied, pid, seq)
         return ""
@@ -107,14 +99,14 @@ class Collector:
             detail.append(("note", str(escape(note))))
         if real and real != path:
             detail.append(("real", str(self.names.path(real, pid))))
-        program = f"$PATH/{self.names.path(base)}" if absent and in_path else str(self.names.path(path, pid))
+        program = f"$PATH/{self.names.path(base)}" if absent and in_path else self.names.path(path, pid)
         owner = "" if absent else self._owner(real or path)
         if note == "memfd":
             owner = "memory"
-        if len(self._execs) >= MOST_EXECS or not self.processes.room.take(_ENTRY + len(path) + len(real)):
-            self.cut.add("exec")
+        found = _Exec(pid, start, seq, real or path, program, owner, tuple(detail), base if in_path else "", absent)
+        if len(self._execs) >= MOST_EXECS or not self.facts.room.take(found.size):
+            self.facts.cut.add("exec")
         else:
-            found = _Exec(pid, start, seq, real or path, program, owner, tuple(detail), base if in_path else "", absent)
             self._execs.append(found)
         if absent:
             return ""
@@ -157,7 +149,7 @@ class Collector:
             detail["where"] = "inside" if set(owners) == {"own output"} else "outside"
         if event.get("note"):
             detail["note"] = str(escape(stored_text(event.get("note"))))
-        self.add(group, act, self.names.path(path, pid), owner, tuple(sorted(detail.items())), seq)
+        self.facts.add(group, act, self.names.path(path, pid), owner, tuple(sorted(detail.items())), seq)
 
     def _kernel(self, event: Mapping[str, Any], kind: str, denied: bool, pid: int, seq: int) -> None:
         call = stored_text(event.get("call"))
@@ -175,8 +167,8 @@ class Collector:
         act = kind if kind in CALL_KINDS or kind in ("memfd", "forged", "flood") else escape(kind) or "unnamed"
         if kind == "flood":
             # From here on the guard counted and did not list.
-            self.cut |= {"read", "write"}
-        self.add("kernel", act, escape(call) if call else shown, "", tuple(sorted(detail.items())), seq)
+            self.facts.cut |= {"read", "write"}
+        self.facts.add("kernel", act, escape(call) if call else shown, "", tuple(sorted(detail.items())), seq)
 
     def _peer(self, event: Mapping[str, Any]) -> str:
         address, port = stored_text(event.get("addr")), event.get("port")
@@ -192,37 +184,7 @@ class Collector:
 
     def survivor(self, argv0: str, seq: int = 0) -> None:
         """A process that outlived the unit, by the name it had."""
-        self.add("survivor", "survive", self.names.path(argv0) or "process", self._owner(argv0), seq=seq)
-
-    def add(
-        self,
-        kind: Class,
-        act: str,
-        object: str,
-        owner: str = "",
-        detail: tuple[tuple[str, str], ...] = (),
-        seq: int = 0,
-        chain: tuple[str, ...] = (),
-        digest: str = "",
-    ) -> None:
-        """Count one fact."""
-        identity = (kind, act, str(object), owner, chain, detail)
-        found = self._facts.get(identity)
-        if found is None:
-            size = self._sizes.get(kind, 0)
-            taken = _ENTRY + len(object) + sum(map(len, chain)) + sum(len(value) for _, value in detail)
-            if size >= MOST_FACTS or not self.processes.room.take(taken):
-                self.cut.add(kind)
-                return
-            self._sizes[kind] = size + 1
-            self._facts[identity] = _Evidence([seq] if seq else [], 1, digest)
-            return
-        found.count += 1
-        if seq and len(found.seqs) < MOST_SEQS:
-            found.seqs.append(seq)
-        # Of several files behind one name the digests may differ; one that is said must hold for all.
-        if found.digest != digest:
-            found.digest = "several"
+        self.facts.add("survivor", "survive", self.names.path(argv0) or "process", self._owner(argv0), seq=seq)
 
     def finish(self, digests: Mapping[str, str]) -> tuple[Fact, ...]:
         """All facts, in order. `digests`: raw path -> SHA-256 of what was executed or linked."""
@@ -235,16 +197,11 @@ class Collector:
             known = digests.get(one.raw)
             digest = "" if one.absent else f"sha256:{known}" if known else "absent"
             act = "absent" if one.absent else "exec"
-            self.add("exec", act, one.program, one.owner, one.detail, one.seq, chain, digest)
+            self.facts.add("exec", act, one.program, one.owner, one.detail, one.seq, chain, digest, paid=True)
         self._execs.clear()
         if self.processes.cut:
-            self.cut.add("exec")
-        return tuple(
-            sorted(
-                Fact(*identity, tuple(sorted(found.seqs)), found.count, found.digest)
-                for identity, found in self._facts.items()
-            )
-        )
+            self.facts.cut.add("exec")
+        return self.facts.drain()
 
     def _owner(self, path: str) -> str:
         return self.names.owner(path) if path else ""

@@ -109,6 +109,11 @@ class Normaliser:
             return f"{SCRATCH}/{name}", Root("$SCRATCH", "scratch", "scratch")
         return SCRATCH, self.roots.table[SCRATCH]
 
+    def forget(self) -> None:
+        """Let go of what was found out: the unit is over, and there may be thousands."""
+        self._tops.clear()
+        self._paths.clear()
+
     def owner(self, path: str) -> str:
         """Whose a path is, in words."""
         return self.root(path)[1].owner if path.startswith("/") else "other"

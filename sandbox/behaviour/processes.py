@@ -9,6 +9,8 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 
+from sandbox.behaviour.room import Part
+
 UNKNOWN = "?"
 CUT = "…"
 MOST_PROCESSES = 20_000
@@ -19,22 +21,10 @@ _MOST_DEPTH = 128
 Chain = tuple[str, ...]
 
 
-@dataclass(slots=True)
-class Room:
-    """Memory that all units of a run share, in characters."""
-
-    left: int = 256 << 20
-
-    def take(self, size: int) -> bool:
-        """Whether there was room for so much, which is then taken."""
-        if self.left < size:
-            return False
-        self.left -= size
-        return True
-
-
-_LIFE = 300
-"""About what a process takes, in characters."""
+_LIFE = 280
+"""Bytes that a process takes."""
+_IMAGE = 100
+"""Bytes that a program takes which a process became, besides its name."""
 
 
 @dataclass(slots=True)
@@ -51,39 +41,38 @@ class Processes:
     """All processes of a unit; `cut` tells that there were more than are kept, whose chains are then unknown."""
 
     root: int
-    room: Room = field(default_factory=Room)
+    room: Part = field(default_factory=Part)
     cut: bool = False
-    _lives: dict[int, dict[int, _Process]] = field(default_factory=dict)
-    _lived: int = 0
+    _lives: dict[tuple[int, int], _Process] = field(default_factory=dict)
     _ran: int = 0
+    _by_pid: dict[int, list[int]] | None = None
 
     def seen(self, pid: int, start: int, parent: int, seq: int) -> None:
         """A process acted."""
-        lives = self._lives.setdefault(pid, {})
-        life = lives.get(start)
+        life = self._lives.get((pid, start))
         if life is not None:
             life.first = min(life.first, seq)
-        elif self._lived < MOST_PROCESSES and self.room.take(_LIFE):
-            self._lived += 1
-            lives[start] = _Process(parent, seq)
+        elif len(self._lives) < MOST_PROCESSES and self.room.take(_LIFE):
+            self._lives[pid, start] = _Process(parent, seq)
         else:
             self.cut = True
 
     def ran(self, pid: int, start: int, seq: int, program: str) -> None:
         """A process became a program."""
-        life = self._lives.get(pid, {}).get(start)
-        if life is None or self._ran >= MOST_IMAGES:
+        life = self._lives.get((pid, start))
+        if life is None or self._ran >= MOST_IMAGES or not self.room.take(_IMAGE + len(program)):
             self.cut = True
             return
         self._ran += 1
         insort(life.images, (seq, program))
 
     def chain(self, pid: int, start: int, seq: int) -> Chain:
-        """Programs from the unit's first process to what this process was just before event `seq`."""
+        """Programs from the unit's first process to what this process was just before event `seq`. Ask when all was
+        seen."""
         links: list[str] = []
         seen: set[tuple[int, int]] = set()
         for _ in range(_MOST_DEPTH):
-            life = self._lives.get(pid, {}).get(start)
+            life = self._lives.get((pid, start))
             if life is None or (pid, start) in seen:
                 if pid != self.root:
                     links.append(UNKNOWN)
@@ -107,8 +96,10 @@ class Processes:
 
     def _life_at(self, pid: int, seq: int) -> int:
         """Start time of the life of `pid` that was on at event `seq`; of its first one if that was not heard of yet."""
-        lives = self._lives.get(pid, {})
-        before = [(life.first, start) for start, life in lives.items() if life.first <= seq]
-        if before:
-            return max(before)[1]
-        return min(((life.first, start) for start, life in lives.items()), default=(0, -1))[1]
+        if self._by_pid is None:
+            self._by_pid = {}
+            for known, begun in self._lives:
+                self._by_pid.setdefault(known, []).append(begun)
+        firsts = [(self._lives[pid, start].first, start) for start in self._by_pid.get(pid, ())]
+        before = [life for life in firsts if life[0] <= seq]
+        return max(before)[1] if before else min(firsts, default=(0, -1))[1]

@@ -10,10 +10,12 @@ from typing import Any
 from sandbox.behaviour.collect import Collector
 from sandbox.behaviour.compiled import compiled
 from sandbox.behaviour.directives import fact_of, links_of
+from sandbox.behaviour.facts import Facts
 from sandbox.behaviour.model import CLASSES, Behaviour, Class, Key, Profile
 from sandbox.behaviour.normalise import Normaliser, stored_text
 from sandbox.behaviour.patterns import VERSION
-from sandbox.behaviour.processes import Processes, Room
+from sandbox.behaviour.processes import Processes
+from sandbox.behaviour.room import Part, Room
 from sandbox.behaviour.roots import roots_of
 from sandbox.behaviour.units import Unit, Units, own_roots
 from sandbox.trace.reader import RunReader
@@ -31,7 +33,8 @@ class Profiler:
     """Makes the behaviours of a run while it goes on. Feed `unit` and `event` as the guard tells them, then `finish`
     once. `plan`: `Plan.to_json`; `workspace`: the run header's.
 
-    Cargo itself (`u0`) is not judged and has none. Memory is bounded by the caps of `collect`, `processes` and `units`.
+    Cargo itself (`u0`) is not judged and has none. Memory is bounded by `room` and by the caps of `units` and of this
+    module.
     """
 
     def __init__(self, plan: Mapping[str, Any], workspace: str) -> None:
@@ -50,11 +53,14 @@ class Profiler:
         """A unit begins or ends."""
         unit = self._units.take(record)
         if unit is None:
+            ended = self._collectors.get(stored_text(record.get("unit")))
+            if ended is not None:
+                ended.names.forget()
             return
         names = Normaliser(self._roots, own_roots(unit, self._roots), unit.pid)
         if unit.key.role == "rustc":
             self._compilers[unit.name] = unit
-        self._collectors[unit.name] = Collector(names, Processes(unit.pid, self._room))
+        self._collectors[unit.name] = self._collector(names, unit.pid)
         for event in self._early.pop(unit.name, ()):
             self.event(event)
 
@@ -71,7 +77,7 @@ class Profiler:
                 return
             # Whose descent is lost has no record of a start.
             self._units.known["u?"] = _nobody()
-            collector = self._collectors["u?"] = Collector(Normaliser(self._roots), Processes(0, self._room))
+            collector = self._collectors["u?"] = self._collector(Normaliser(self._roots), 0)
         if self._compilers and name in self._compilers and event.get("kind") == "exec":
             self._started(self._compilers.pop(name), event, collector.names)
         raw = collector.event(event)
@@ -100,11 +106,15 @@ class Profiler:
         digests = {**programs, **linked, **made}
         cut = len(self._executed) >= MOST_EXECUTED
         found = [
-            _behaviour(unit, self._collectors[name], self._executed, digests, bool(why), cut)
+            _behaviour(unit, self._collectors.pop(name), self._executed, digests, bool(why), cut)
             for name, unit in known.items()
         ]
         found.sort(key=lambda one: (one.key, one.facts, one.macros))
         return Profile(run, VERSION, tuple(found), tuple(why))
+
+    def _collector(self, names: Normaliser, pid: int) -> Collector:
+        part = Part(self._room)
+        return Collector(names, Processes(pid, part), Facts(part))
 
     def _started(self, unit: Unit, event: Mapping[str, Any], names: Normaliser) -> None:
         """A compile's first exec is cargo's: with it the compiler was started."""
@@ -183,7 +193,7 @@ def _behaviour(
     names = collector.names
     for line in unit.directives:
         act, value = fact_of(line, names)
-        collector.add("directive", act, value)
+        collector.facts.add("directive", act, value)
     for argv0 in unit.survivors:
         collector.survivor(argv0)
     if unit.start.get("role") == "script":
@@ -192,9 +202,9 @@ def _behaviour(
             for act, used in (("executed", path in executed), ("linked", links.takes(path))):
                 if used:
                     digest = f"sha256:{sha}" if sha else "absent"
-                    collector.add("used", act, names.path(path), names.owner(path), digest=digest)
+                    collector.facts.add("used", act, names.path(path), names.owner(path), digest=digest)
     facts = collector.finish(digests)
-    cut = set(collector.cut)
+    cut = set(collector.facts.cut)
     if not unit.ended:
         cut |= _OF_END
     if unit.directives_cut:

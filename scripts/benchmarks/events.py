@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from sandbox.trace import frames
@@ -19,11 +19,10 @@ _UNITS = 20
 _SEEN_ONCE = '"t_ns":%d,"unit":"%s","pid":%d,"start":%d,"parent":2,'
 
 
-def lines(count: int, build_dir: str, unit_of: Callable[[int], str]) -> Iterator[str]:
-    """The events as JSON lines: mostly reads, some writes and renames, a few programs."""
-    for seq in range(1, count + 1):
-        unit = unit_of(seq)
-        package = f"{build_dir}/debug/build/flood-{unit[1:]}/out"
+def lines(first: int, last: int, build_dir: str, unit: str) -> Iterator[str]:
+    """A unit's events as JSON lines: mostly reads, some writes and renames, a few programs."""
+    package = _out_dir(build_dir, unit)
+    for seq in range(first, last + 1):
         pid = 100 + seq // 40 % 30_000
         head = f'{{"seq":{seq},' + _SEEN_ONCE % (seq * 20_000, unit, pid, 5_000 + seq // 40)
         match seq % 20:
@@ -50,34 +49,41 @@ def lines(count: int, build_dir: str, unit_of: Callable[[int], str]) -> Iterator
                 yield f'{head}"kind":"open","access":"read","path":"{path}","outcome":"allowed"}}\n'
 
 
+def _out_dir(build_dir: str, unit: str) -> str:
+    """As cargo names it, so that the unit has its place in the ledger and its behaviour is kept."""
+    return f"{build_dir}/debug/build/flood-{unit[1:]}-{int(unit[1:]):016x}/out"
+
+
 def speak(count: int, build_dir: str) -> Iterator[bytes]:
     """The frames of a whole run (see sandbox.trace.frames)."""
 
     def one(kind: str, value: dict[str, Any]) -> bytes:
         return frames.encode(kind, json.dumps(value).encode())
 
-    def unit_of(seq: int) -> str:
-        return f"u{1 + (seq - 1) * _UNITS // count}"
-
     yield one(frames.STATE, {"v": 1, "landlock": 7, "sync_wakeup": True, "kernel": "0", "pid2": 2})
     names = [f"u{number + 1}" for number in range(_UNITS)]
     for name in names:
-        out_dir = f"{build_dir}/debug/build/flood-{name[1:]}/out"
+        out_dir = _out_dir(build_dir, name)
         start = {
             "event": "start", "unit": name, "role": "script", "package": f"flood-{name[1:]}", "version": "1.0.0",
             "crate": "build_script_build", "manifest_dir": "/", "out_dir": out_dir, "pid": 3, "t_ns": 1,
         }  # fmt: skip
         yield one(frames.UNIT, start)
     batch: list[str] = []
-    for line in lines(count, build_dir, unit_of):
-        batch.append(line)
-        if len(batch) == _BATCH:
-            yield frames.encode(frames.EVENTS, "".join(batch).encode())
-            batch.clear()
-    yield frames.encode(frames.EVENTS, "".join(batch).encode())
-    for name in names:
-        end = {"event": "end", "unit": name, "status": 0, "signal": None, "t_ns": count * 20_000, "quiet": 0}
-        yield one(frames.UNIT, end)
+    last = 0
+    for number, name in enumerate(names, 1):
+        # The last event of this unit.
+        first, last = last + 1, count * number // _UNITS
+        for line in lines(first, last, build_dir, name):
+            batch.append(line)
+            if len(batch) == _BATCH:
+                yield frames.encode(frames.EVENTS, "".join(batch).encode())
+                batch.clear()
+        yield frames.encode(frames.EVENTS, "".join(batch).encode())
+        batch.clear()
+        yield one(frames.UNIT, {
+            "event": "end", "unit": name, "status": 0, "signal": None, "t_ns": last * 20_000, "quiet": 0,
+        })  # fmt: skip
     counters = {"seen": count, "written": count, "quiet": 0, "unreadable": 0, "lost": 0}
     yield one(frames.EXIT, {"code": 0, "signal": None, **counters, "processes": 1, "survivors": 0, "fingerprints": []})
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.behaviour import collect, processes
+from sandbox.behaviour import collect, facts, processes, room
 from sandbox.behaviour.canonical import BehaviourError, canonical, digest, from_json, schema, to_json, unit_json
 from sandbox.behaviour.compare import compare, compare_runs
 from sandbox.behaviour.model import CLASSES, Behaviour, Fact, Key
@@ -336,7 +336,7 @@ def test_the_order_of_directives_and_outputs_does_not_matter_and_repeating_does_
 
 
 def test_what_is_cut_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collect, "MOST_FACTS", 3)
+    monkeypatch.setattr(facts, "MOST_FACTS", 3)
     build = Build()
     for number in range(9):
         build.act("open", access="write", path=f"{build.out}/name{number}")
@@ -360,7 +360,7 @@ def test_what_one_unit_takes_of_the_room_for_all_is_said(monkeypatch: pytest.Mon
         build.act("open", access="write", path=f"{build.out}/{number:04}{'x' * 3_000}")
     whole = build.unit()
     assert (len(whole.facts), whole.cut) == (2_000, ())
-    monkeypatch.setattr(processes.Room.__init__, "__defaults__", (1 << 20,))
+    monkeypatch.setattr(room.Room.__init__, "__defaults__", (5 << 20,))
     part = build.unit()
     assert 100 < len(part.facts) < 400
     assert part.cut == ("write",)
