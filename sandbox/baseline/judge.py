@@ -7,7 +7,7 @@ does what the earlier one did not · CS0304 a unit without any baseline, where o
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sandbox.baseline.convert import Checksums
@@ -16,7 +16,7 @@ from sandbox.baseline.novelty import Novelty, by_package, novelties
 from sandbox.baseline.population import ALL, archetypes
 from sandbox.baseline.store import Stores
 from sandbox.behaviour.canonical import fact_text
-from sandbox.behaviour.model import Class, Fact, Profile
+from sandbox.behaviour.model import Behaviour, Class, Fact, Profile
 from sandbox.judge.model import Finding, Severity
 from sandbox.judge.score import score, severity
 
@@ -49,8 +49,9 @@ def drift(profile: Profile, packages: Checksums, stores: Stores) -> Drift:
     """
     if not stores.has_own:
         unknown = len({one.key for one in profile.behaviours if speaks_of(one)})
-        # Of a record with a hole no class is whole, which the run's verdict says.
-        return Drift(no_baseline=unknown, notes=() if profile.holes else _most(_not_whole(profile)))
+        # Of other units a finding tells (CS0117), and of a record with a hole the verdict.
+        programs = [one for one in profile.behaviours if one.key.role == "program" and not profile.holes]
+        return Drift(no_baseline=unknown, notes=_most(_not_whole(programs)))
     findings: list[Finding] = []
     notes: list[str] = []
     nothing_known = 0
@@ -76,13 +77,13 @@ def drift(profile: Profile, packages: Checksums, stores: Stores) -> Drift:
                     findings.append(_unknown(one, stores))
             else:
                 findings += _new(one, stores)
-    return Drift(tuple(findings), nothing_known, _most([*notes, *_not_whole(profile)]))
+    return Drift(tuple(findings), nothing_known, _most([*notes, *_not_whole(profile.behaviours)]))
 
 
-def _not_whole(profile: Profile) -> list[str]:
+def _not_whole(behaviours: Iterable[Behaviour]) -> list[str]:
     """Of which packages a class lacks something: what nobody saw was held neither against rules nor a baseline."""
     cut: dict[tuple[str, str], set[Class]] = {}
-    for one in profile.behaviours:
+    for one in behaviours:
         if one.cut:
             cut.setdefault((one.key.package, one.key.version), set()).update(one.cut)
     return [

@@ -110,6 +110,12 @@ CATALOGUE: dict[str, Entry] = {
         "critical",
         _NOT_YOURS,
     ),
+    "CS0117": Entry(
+        "did so much that it could be judged in part only",
+        "medium",
+        "the record has all its events (cargo-sandbox runs path RUN); if the package rightly does so much, allow it in "
+        "cargo-sandbox.toml, with the reason",
+    ),
     "CS0401": Entry(
         "is new in the graph and brings code that runs while it is built",
         "medium",

@@ -25,6 +25,7 @@ from sandbox.behaviour.patterns import VERSION
 from sandbox.cargo import lockfile
 from sandbox.errors import SandboxError
 from sandbox.judge.model import Completeness, Finding
+from sandbox.judge.partial import partly_judged
 from sandbox.judge.rules.judge import judge as judge_by_rules
 from sandbox.judge.rules.judge import shipped_rules
 from sandbox.judge.rules.load import RuleError
@@ -113,7 +114,8 @@ class Judging:
             profile = profiler.finish(self._run, complete.reasons, self.programs)
             self._shelve(profile, shelf)
             drift = self._drift(profile)
-            found = (*self._by_rules(profile), *_placed(drift.findings, self._recorder.starts))
+            others = (*partly_judged(profile), *drift.findings)
+            found = (*self._by_rules(profile), *_placed(others, self._recorder.starts))
             self._recorder.add_late(found)
             late = replace(late, findings=found, no_baseline=drift.no_baseline, notes=drift.notes)
         if locked or any(map(may_be_settled, fresh.findings)):

@@ -173,10 +173,13 @@ def test_a_class_that_is_not_whole_is_said_and_its_new_facts_still_count() -> No
     assert found.notes == ("ring 1.0.0: not all was seen of exec, read",)
 
 
-def test_a_class_that_is_not_whole_is_said_where_nothing_is_compared() -> None:
+def test_where_nothing_is_compared_only_programs_are_said_not_to_be_whole() -> None:
+    """Of all others there is a finding."""
     made = script("ring", "1.0.0", CURL, cut=("exec", "read"))
-    assert drift(profile(made), SUMS, Stores()).notes == ("ring 1.0.0: not all was seen of exec, read",)
-    assert drift(profile(made, holes=("an event is missing",)), SUMS, Stores()).notes == ()
+    program = replace(made, key=replace(made.key, role="program"))
+    assert drift(profile(made), SUMS, Stores()).notes == ()
+    assert drift(profile(program), SUMS, Stores()).notes == ("ring 1.0.0: not all was seen of exec, read",)
+    assert drift(profile(program, holes=("an event is missing",)), SUMS, Stores()).notes == ()
 
 
 def test_a_baseline_of_another_normaliser_is_passed_over_with_words() -> None:
