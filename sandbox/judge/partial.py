@@ -9,7 +9,7 @@ from sandbox.judge.catalogue import CATALOGUE
 from sandbox.judge.model import Finding
 
 CODE = "CS0117"
-_JUDGED = ("script", "rustc", "rustdoc", "unknown")
+_ASKED_FOR = "program"
 
 
 def partly_judged(profile: Profile) -> Iterator[Finding]:
@@ -20,7 +20,7 @@ def partly_judged(profile: Profile) -> Iterator[Finding]:
     """
     entry = CATALOGUE[CODE]
     for one in () if profile.holes else profile.behaviours:
-        if one.cut and one.key.role in _JUDGED:
+        if one.cut and one.key.role != _ASKED_FOR:
             classes = ", ".join(one.cut)
             yield Finding(
                 code=CODE,

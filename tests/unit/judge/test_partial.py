@@ -20,7 +20,9 @@ def test_a_record_with_a_hole_says_so_itself() -> None:
     assert not list(partly_judged(profile(script("ring", "1.0.0", cut=("exec",)), holes=("an event is missing",))))
 
 
-@pytest.mark.parametrize(("role", "told"), [("rustc", 1), ("rustdoc", 1), ("unknown", 1), ("program", 0)])
+@pytest.mark.parametrize(
+    ("role", "told"), [("rustc", 1), ("rustdoc", 1), ("unknown", 1), ("one of tomorrow", 1), ("program", 0)]
+)
 def test_programs_of_the_user_are_no_finding(role: str, told: int) -> None:
     made = script("ring", "1.0.0", cut=("exec",))
     made = replace(made, key=replace(made.key, role=role))
