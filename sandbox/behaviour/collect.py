@@ -104,7 +104,7 @@ class Collector:
         if note == "memfd":
             owner = "memory"
         found = _Exec(pid, start, seq, real or path, program, owner, tuple(detail), base if in_path else "", absent)
-        if len(self._execs) >= MOST_EXECS or not self.facts.room.take(found.size):
+        if len(self._execs) >= MOST_EXECS or not self.facts.part.take(found.size):
             self.facts.cut.add("exec")
         else:
             self._execs.append(found)

@@ -19,7 +19,6 @@ _ENTRY = 220
 """Bytes that a fact takes besides its object: its key and place in the table, then as a `Fact`."""
 _SHAPE = 150
 """Bytes that a shape takes which no other fact shares, besides its details' texts."""
-
 _EVIDENCE = 150
 """Bytes that more sightings than one take."""
 
@@ -43,7 +42,7 @@ class Facts:
     `_Shape` that many share, and the number of the event.
     """
 
-    room: Part
+    part: Part
     cut: set[Class] = field(default_factory=set)
     _found: dict[_Key, int | _Evidence] = field(default_factory=dict)
     _sizes: dict[Class, int] = field(default_factory=dict)
@@ -69,18 +68,18 @@ class Facts:
         if found is None:
             size = self._sizes.get(kind, 0)
             taken = _ENTRY + getsizeof(key[0])
-            if shared is None and len(self._shapes) < _MOST_SHAPES:
-                self._shapes[shape] = shape
             if shared is None:
                 taken += _SHAPE + sum(map(len, chain)) + sum(getsizeof(value) for _, value in detail)
-            if size >= MOST_FACTS or not (paid or self.room.take(taken)):
+            if size >= MOST_FACTS or not (paid or self.part.take(taken)):
                 self.cut.add(kind)
                 return
+            if shared is None and len(self._shapes) < _MOST_SHAPES:
+                self._shapes[shape] = shape
             self._sizes[kind] = size + 1
             self._found[key] = seq if not digest else _Evidence((seq,) if seq else (), 1, digest)
             return
         if isinstance(found, int):
-            if not (paid or self.room.take(_EVIDENCE)):
+            if not (paid or self.part.take(_EVIDENCE)):
                 self.cut.add(kind)
                 return
             found = self._found[key] = _Evidence((found,) if found else (), 1, "")

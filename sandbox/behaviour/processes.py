@@ -41,7 +41,7 @@ class Processes:
     """All processes of a unit; `cut` tells that there were more than are kept, whose chains are then unknown."""
 
     root: int
-    room: Part = field(default_factory=Part)
+    part: Part = field(default_factory=Part)
     cut: bool = False
     _lives: dict[tuple[int, int], _Process] = field(default_factory=dict)
     _ran: int = 0
@@ -52,7 +52,7 @@ class Processes:
         life = self._lives.get((pid, start))
         if life is not None:
             life.first = min(life.first, seq)
-        elif len(self._lives) < MOST_PROCESSES and self.room.take(_LIFE):
+        elif len(self._lives) < MOST_PROCESSES and self.part.take(_LIFE):
             self._lives[pid, start] = _Process(parent, seq)
         else:
             self.cut = True
@@ -60,7 +60,7 @@ class Processes:
     def ran(self, pid: int, start: int, seq: int, program: str) -> None:
         """A process became a program."""
         life = self._lives.get((pid, start))
-        if life is None or self._ran >= MOST_IMAGES or not self.room.take(_IMAGE + len(program)):
+        if life is None or self._ran >= MOST_IMAGES or not self.part.take(_IMAGE + len(program)):
             self.cut = True
             return
         self._ran += 1

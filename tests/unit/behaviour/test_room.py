@@ -99,6 +99,20 @@ def test_no_act_takes_more_memory_than_is_counted(make: Callable[[int], dict[str
     assert most - once <= 1.7 * part.taken
 
 
+def test_what_finds_no_room_leaves_nothing_behind() -> None:
+    facts = Facts(Part(Room(0)))
+    tracemalloc.start()
+    try:
+        for number in range(300):
+            facts.add("write", "rename", f"/tmp/{number}", detail=(("to", f"/tmp/{number}{'x' * 3_000}"),))
+        gc.collect()
+        now, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert facts.cut == {"write"}
+    assert now < 2 * ALWAYS
+
+
 def _behaviours(build: Build) -> dict[str, Behaviour]:
     return {one.key.role: one for one in build.profile().behaviours}
 
